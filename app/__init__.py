@@ -1,0 +1,36 @@
+"""The Live Validation Dashboard: events come in, are judged, kept, announced and looked at.
+
+The corridor, in the order of the rooms: ingest → validation → store → live → dashboard. `ingest/receive.py` is the
+twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys), `jobs` (what waits).
+"""
+
+from flask import Flask
+
+from app import errors, extensions, headers, health, logs
+from app.auth import routes as auth_routes
+from app.auth import session
+from app.config import Settings
+from app.dashboard import api, pages
+from app.ingest import routes as ingest_routes
+from app.live import bell, stream
+from app.store import keeping
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The floor plan. Raises ConfigurationError where a setting is missing or unsafe; connects to nothing yet."""
+    settings = settings or Settings.from_environment()
+    flask_app = Flask(__name__)
+    extensions.init_app(flask_app, settings)
+    logs.init_app(flask_app, settings)
+    headers.init_app(flask_app, settings)
+    errors.init_app(flask_app)
+    session.init_app(flask_app, settings)
+    keeping.init_app(flask_app, settings)
+    bell.init_app(flask_app, settings)
+    stream.init_app(flask_app, settings)
+    flask_app.register_blueprint(health.blueprint)
+    flask_app.register_blueprint(ingest_routes.blueprint)
+    flask_app.register_blueprint(auth_routes.blueprint)
+    flask_app.register_blueprint(api.blueprint)
+    flask_app.register_blueprint(pages.blueprint)
+    return flask_app

@@ -1,0 +1,145 @@
+"""Every setting: its environment variable, type, default and meaning. The only file that reads the environment."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or wrong; the message names the variable and says what to do."""
+
+
+def text(value: str) -> str:
+    return value.strip()
+
+
+def whole_number(value: str) -> int:
+    return int(value)
+
+
+def words(value: str) -> tuple[str, ...]:
+    return tuple(value.split())
+
+
+def setting(doc: str, *, parse: Callable[[str], Any] = text, default: Any = MISSING, secret: bool = False) -> Any:
+    """Declare one setting. A secret has no default, may come from a file (NAME_FILE), and is never printed."""
+    return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The product's settings, read once at start-up and never changed."""
+
+    secret_key: str = setting(
+        "Signs CSRF tokens and cookies and keys the one-time codes' hashes; at least 32 characters.", secret=True
+    )
+    database_url: str = setting("PostgreSQL as the role live_validation_app (pages and API).", secret=True)
+    ingest_database_url: str = setting(
+        "PostgreSQL as the role live_validation_ingest, which may only add events and look up ids.", secret=True
+    )
+    migrate_database_url: str = setting(
+        "PostgreSQL as the schema's owner; needed only by `flask db`.", default="", secret=True
+    )
+    redis_url: str = setting("Redis for state: sessions, queues, limits, the live bell.", secret=True)
+    redis_cache_url: str = setting("Redis for cached answers, which may vanish at any time.", secret=True)
+    mail_url: str = setting("SMTP server: smtp://user:password@host:port or smtps://…", secret=True)
+    mail_from: str = setting("Sender of every mail.", default="Live Validation <no-reply@localhost>")
+    public_url: str = setting("Where people reach the product; links in mails are built from it alone.")
+    trusted_hosts: tuple[str, ...] = setting(
+        "Further host names that requests may carry, separated by spaces.", parse=words, default=()
+    )
+    log_format: str = setting("`json` for machines, `pretty` for a terminal.", default="json")
+    prometheus_multiproc_dir: str = setting(
+        "Where the processes of this machine keep their counters (prometheus_client reads it, too).", default=""
+    )
+    log_level: str = setting("The least important level that is written.", default="INFO")
+
+    database_pool_size: int = setting(
+        "Connections per process for pages and API; a waiting request gets 503 after a second.",
+        parse=whole_number,
+        default=4,
+    )
+    database_deadline_seconds: int = setting(
+        "A query that the server has not answered by then is given up and its connection closed.",
+        parse=whole_number,
+        default=10,
+    )
+    ingest_deadline_seconds: int = setting(
+        "An event that is not committed by then is answered 503; the same id makes a retry safe.",
+        parse=whole_number,
+        default=8,
+    )
+    ingest_buffer_rows: int = setting(
+        "Rows that may wait for a commit in one process; more are answered 503 at once.",
+        parse=whole_number,
+        default=20_000,
+    )
+    max_body_bytes: int = setting(
+        "Largest inline body, unpacked.", parse=whole_number, default=5 * 1024 * 1024
+    )
+    max_event_bytes: int = setting("Largest single event.", parse=whole_number, default=64 * 1024)
+    max_batch_events: int = setting("Most events in one inline body.", parse=whole_number, default=1000)
+    max_depth: int = setting("Deepest nesting of an event.", parse=whole_number, default=32)
+    max_keys: int = setting("Most keys in one event, all levels together.", parse=whole_number, default=2000)
+
+    def __post_init__(self) -> None:
+        if len(self.secret_key) < 32:
+            raise ConfigurationError("SECRET_KEY must have at least 32 characters.")
+        if self.log_format not in ("json", "pretty"):
+            raise ConfigurationError("LOG_FORMAT must be `json` or `pretty`.")
+        public = urlsplit(self.public_url)
+        if public.scheme not in ("http", "https") or not public.hostname or public.path not in ("", "/"):
+            raise ConfigurationError("PUBLIC_URL must look like https://events.example.com.")
+        if public.scheme == "http" and not is_loopback(public.hostname):
+            raise ConfigurationError("PUBLIC_URL must be https unless it is a loopback address.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
+        """Read every setting. Raises ConfigurationError naming the first variable that is missing or wrong."""
+        source = os.environ if environment is None else environment
+        return cls(**{f.name: value for f in fields(cls) if (value := _read(f, source)) is not None})
+
+    @property
+    def is_https(self) -> bool:
+        return urlsplit(self.public_url).scheme == "https"
+
+    @property
+    def all_trusted_hosts(self) -> list[str]:
+        """Host names a request may carry, without port."""
+        public = urlsplit(self.public_url).hostname or ""
+        loopback = ["localhost", "127.0.0.1", "[::1]"] if is_loopback(public) else []
+        return list(dict.fromkeys([public, *loopback, *self.trusted_hosts]))
+
+
+def is_loopback(host: str) -> bool:
+    """Is this host name this machine and nothing else?"""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def variable_name(f: Field[Any]) -> str:
+    return f.name.upper()
+
+
+def _read(f: Field[Any], environment: Mapping[str, str]) -> Any:
+    """The parsed value, or None for the default."""
+    name = variable_name(f)
+    raw = environment.get(name)
+    if raw is None and f.metadata["secret"] and (file := environment.get(f"{name}_FILE")):
+        raw = Path(file).read_text().strip()
+    if raw is None or raw == "":
+        if f.default is MISSING:
+            raise ConfigurationError(f"{name} is not set: {f.metadata['doc']}")
+        return None
+    try:
+        return f.metadata["parse"](raw)
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is not a valid value: {error}") from error

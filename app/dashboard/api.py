@@ -1,0 +1,199 @@
+"""The JSON API: apps, plans, events, counts and the live stream. Pages ask here, and so may programs."""
+
+import base64
+import binascii
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, g, request
+
+from app.auth import keys
+from app.auth.require import Permission, may_stay, require
+from app.errors import Refusal
+from app.extensions import db
+from app.live import stream
+from app.store import apps, events, summary
+from app.store.apps import AppRef
+from app.store.events import Filters
+from app.validation.model import Verdict, ViolationKind
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/apps")
+
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+MOST_NAME_CHARACTERS = 100
+MOST_FILTER_CHARACTERS = 256
+MOST_EVENTS = 1000
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status=status, content_type="application/json")
+
+
+def json_body() -> dict[str, Any]:
+    """The request's JSON object. Raises Refusal where it is something else."""
+    if request.mimetype != "application/json":
+        raise Refusal("unsupported_media_type", "Send Content-Type: application/json.", 415)
+    try:
+        body = orjson.loads(request.get_data())
+    except orjson.JSONDecodeError as error:
+        raise Refusal("bad_json", "The body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise Refusal("bad_json", "The body must be a JSON object.")
+    return body
+
+
+def the_app(app_id: str) -> AppRef:
+    """The organisation's app of that id; anyone else's is as unknown as one that never was."""
+    app = apps.find(g.actor.organisation_id, app_id)
+    if app is None:
+        raise Refusal("unknown_app", "There is no such app in this organisation.", 404)
+    g.app_id = app.id
+    return app
+
+
+@blueprint.post("")
+@require(Permission.MANAGE)
+def create_app_() -> Response:
+    """Make an app and its first write key, which is shown only here."""
+    body = json_body()
+    app, write_key = make_app(body.get("name"), body.get("app_id"))
+    return json_response({"app_id": app.slug, "write_key": write_key}, 201)
+
+
+def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
+    """Make an app with a write key in the actor's organisation; commits. Raises Refusal for what is not allowed."""
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= MOST_NAME_CHARACTERS or not name.isprintable():
+        raise Refusal("bad_name", f"`name` must be text of 1 to {MOST_NAME_CHARACTERS} characters.", 422)
+    slug = slug_for(name) if slug in (None, "") else slug
+    if not isinstance(slug, str) or not SLUG.fullmatch(slug):
+        rule = "`app_id` may hold a-z, 0-9, - and _, up to 64 characters, with a letter or digit at both ends."
+        raise Refusal("bad_app_id", rule, 422)
+    app = apps.create(g.actor.organisation_id, slug, name.strip())
+    key = keys.mint(keys.Kind.WRITE)
+    apps.add_write_key(app, key.hash, key.prefix)
+    db.session.commit()
+    return app, key.secret
+
+
+def slug_for(name: str) -> str:
+    """A slug made of the name, with a few random letters so that it is free."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "app"
+    return f"{words}-{secrets.token_hex(2)}"
+
+
+@blueprint.get("/<app_id>/events")
+@require(Permission.READ)
+def list_events(app_id: str) -> Response:
+    """Stored events, newest first, by keyset: page n costs what page 1 costs."""
+    app = the_app(app_id)
+    limit = whole_number("limit", default=50, least=1, most=MOST_EVENTS)
+    cursor = request.args.get("cursor")
+    page = events.page(app.id, asked_filters(), limit + 1, decode_cursor(cursor) if cursor else None)
+    shown = page[:limit]
+    next_cursor = encode_cursor(shown[-1]) if len(page) > limit else None
+    return json_response({"events": [stream.with_sentences(e) for e in shown], "next_cursor": next_cursor})
+
+
+@blueprint.get("/<app_id>/events/<event_id>")
+@require(Permission.READ)
+def show_event(app_id: str, event_id: str) -> Response:
+    """One stored event."""
+    return json_response(stream.with_sentences(the_event(the_app(app_id), event_id)))
+
+
+def the_event(app: AppRef, event_id: str) -> dict[str, Any]:
+    """The app's event of that id. Raises Refusal `unknown_event`."""
+    known = events.find(app.id, event_id) if events.is_event_id(event_id) else None
+    if known is None:
+        raise Refusal("unknown_event", "There is no such event in this app.", 404)
+    return known
+
+
+@blueprint.get("/<app_id>/summary")
+@require(Permission.READ)
+def show_summary(app_id: str) -> Response:
+    """Exact counts over all history, or between two moments."""
+    app = the_app(app_id)
+    from_, to_ = moment("from"), moment("to")
+    return json_response({"from": from_, "to": to_, **summary.counts(app.id, from_, to_)})
+
+
+@blueprint.get("/<app_id>/live")
+@require(Permission.READ)
+def live(app_id: str) -> Response:
+    """Server-sent events: every event committed from now on, or after Last-Event-ID."""
+    app = the_app(app_id)
+    cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
+    if cursor and not events.is_cursor(cursor):
+        raise Refusal("bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400)
+    frames = stream.follow(app.id, asked_filters(), cursor, may_stay(g.actor))
+    db.session.remove()  # a stream is open for minutes; its first query's connection is not
+    return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def asked_filters() -> Filters:
+    """The filters in the query string. Raises Refusal `bad_filter`."""
+    given = {name: short_text(name) for name in ("event", "app_version", "platform", "session", "path", "q")}
+    return Filters(
+        verdict=one_of("verdict", Verdict),
+        kind=one_of("kind", ViolationKind),
+        received_from=moment("from"),
+        received_to=moment("to"),
+        **given,
+    )
+
+
+def short_text(name: str) -> str | None:
+    value = request.args.get(name) or None
+    if value and (len(value) > MOST_FILTER_CHARACTERS or "\x00" in value):
+        raise Refusal("bad_filter", f"`{name}` may have {MOST_FILTER_CHARACTERS} characters, none of them NUL.")
+    return value
+
+
+def one_of(name: str, allowed: Any) -> str | None:
+    value = request.args.get(name) or None
+    if value is not None and value not in list(allowed):
+        raise Refusal("bad_filter", f"`{name}` is one of {', '.join(allowed)}.")
+    return value
+
+
+def whole_number(name: str, default: int, least: int, most: int) -> int:
+    raw = request.args.get(name)
+    if raw is None:
+        return default
+    if not raw.isascii() or not raw.isdigit() or not least <= int(raw[:10]) <= most:
+        raise Refusal("bad_filter", f"`{name}` is a whole number from {least} to {most}.")
+    return int(raw)
+
+
+def moment(name: str) -> datetime | None:
+    """An ISO 8601 moment; without a zone it is UTC."""
+    raw = request.args.get(name)
+    if not raw:
+        return None
+    try:
+        # A + in a query string that nobody escaped arrives as a space.
+        parsed = datetime.fromisoformat(raw.replace(" ", "+") if "T" in raw else raw)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise Refusal("bad_filter", f"`{name}` is a moment such as 2026-01-31T12:00:00Z.") from error
+
+
+def encode_cursor(entry: dict[str, Any]) -> str:
+    """Where a page ended: opaque to clients, and no secret."""
+    return base64.urlsafe_b64encode(f"{entry['received_at'].isoformat()} {entry['event_id']}".encode()).decode()
+
+
+def decode_cursor(cursor: str) -> tuple[datetime, str]:
+    """What encode_cursor encoded. Raises Refusal `bad_cursor`."""
+    try:
+        at, _, event_id = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        received_at = datetime.fromisoformat(at)
+    except (ValueError, binascii.Error) as error:
+        raise Refusal("bad_cursor", "`cursor` is not one that this list gave out.") from error
+    if received_at.tzinfo is None or not events.is_event_id(event_id):
+        raise Refusal("bad_cursor", "`cursor` is not one that this list gave out.")
+    return received_at, event_id

@@ -1,0 +1,1 @@
+"""The front door: bytes in, receipt out."""

@@ -1,0 +1,74 @@
+"""The product in twenty lines: judge, keep, then announce."""
+
+import re
+from collections.abc import Sequence
+
+import orjson
+import uuid_utils
+
+from app.ingest.parse import Received, fact, moment
+from app.ingest.receipt import Receipt
+from app.live import bell
+from app.plans.current import current
+from app.store import keeping
+from app.store.apps import AppRef
+from app.store.keeping import Row
+from app.validation.judge import judge
+from app.validation.model import Judgement
+
+# nginx makes it once per request and repeats it when it tries another instance.
+PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def receive(app: AppRef, events: Sequence[Received], request_id: str = "") -> Receipt:
+    """Judge, keep, then announce. Returns only when every event is safe; an announcement may be lost.
+
+    Raises Refusal `busy` when the events could not be committed in time; sending them again is safe.
+    """
+    plan = current(app)
+    judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
+    rows = [row(app, e, j, fallback_id(request_id, n)) for n, (e, j) in enumerate(zip(events, judged, strict=True))]
+    outcomes = keeping.keep(rows)
+    bell.announce(app, outcomes)
+    return Receipt(app.plan_version, events, judged, outcomes)
+
+
+def check(app: AppRef, events: Sequence[Received]) -> Receipt:
+    """Judge only: nothing is kept or announced."""
+    plan = current(app)
+    judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
+    return Receipt(app.plan_version, events, judged, None)
+
+
+def fallback_id(request_id: str, index: int) -> str:
+    """The message id of an event that came without: the same when a proxy repeats the request."""
+    base = request_id if PROXY_REQUEST_ID.fullmatch(request_id) else uuid_utils.uuid7().hex
+    return f"{base}.{index}"
+
+
+def row(app: AppRef, received: Received, judgement: Judgement, fallback: str) -> Row:
+    """The log entry of one judged event."""
+    envelope = received.event.envelope
+    return Row(
+        event_id=str(uuid_utils.uuid7()),
+        app_id=app.id,
+        organisation_id=app.organisation_id,
+        message_id=received.message_id or fallback,
+        event_name=received.event.name,
+        verdict=judgement.verdict,
+        plan_version=app.plan_version,
+        platform=fact(envelope, "platform"),
+        app_version=fact(envelope, "appVersion"),
+        environment=None,
+        session_id=fact(envelope, "sessionId"),
+        device_id=fact(envelope, "deviceId"),
+        identity=fact(envelope, "identity", "userId", "anonymousId"),
+        run_id=None,
+        occurred_at=moment(envelope.get("eventTime", envelope.get("timestamp"))),
+        sent_at=moment(envelope.get("sentAt")),
+        digest=received.digest,
+        violations=orjson.dumps([v.as_json() for v in judgement.violations]).decode(),
+        violations_omitted=judgement.omitted,
+        payload=received.payload_json,
+        envelope=received.envelope_json,
+    )

@@ -1,0 +1,1 @@
+"""The bell: announce after the commit, one stream per viewer."""

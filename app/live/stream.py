@@ -1,0 +1,245 @@
+"""One open stream per viewer, fed from the archive: live and catch-up are the same question.
+
+A process that hears the bell reads the app's new rows once, renders one frame of bytes per filter and hands it to
+every viewer's bounded queue. The cursor follows commits (see store.events.after), so a viewer that comes back with
+its last id misses nothing and gets nothing twice. Road not taken: forwarding what the bell's message carried, which
+arrives in another order than the commits and is lost with Redis.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import gevent
+import orjson
+import structlog
+from flask import Flask, current_app
+from gevent.event import Event
+from gevent.queue import Empty, Full, Queue
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import metrics
+from app.config import Settings
+from app.extensions import db
+from app.live import bell
+from app.store import events
+from app.store.events import Entry, Filters
+from app.validation.sentences import sentence
+
+log = structlog.get_logger()
+
+FRAME_SECONDS = 0.025  # viewers see 40 frames a second at most, however fast events come
+HEARTBEAT_SECONDS = 15
+LONGEST_SECONDS = 15 * 60  # then the browser reconnects: elsewhere, if this instance is being drained
+GLANCE_SECONDS = 1.0  # how soon a viewer notices that it must go
+MOST_FRAMES_WAITING = 64
+MOST_ENTRIES_PER_READ = 500
+RECONNECT_MILLISECONDS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Entries read together, in the order of their commits."""
+
+    entries: list[Entry]
+
+    def rendered(self, filters: Filters, after: str = "") -> bytes:
+        """The frame as one server-sent event; empty where no entry passes the filter."""
+        passed = [e for e in self.entries if order(e.cursor) > order(after) and filters.admit(e.json)]
+        if not passed:
+            return b""
+        data = orjson.dumps([with_sentences(e.json) for e in passed])
+        return b"id: %s\nevent: log_entry\ndata: %s\n\n" % (self.entries[-1].cursor.encode(), data)
+
+
+def order(cursor: str) -> tuple[int, str]:
+    """Cursors compare as PostgreSQL compares the pair."""
+    xid, _, event_id = cursor.partition("-")
+    return int(xid or 0), event_id
+
+
+def with_sentences(entry: dict) -> dict:  # type: ignore[type-arg]
+    """An entry as shown: each violation with its explanation."""
+    return entry | {"violations": [{**v, "message": sentence(v)} for v in entry["violations"]]}
+
+
+class Viewer:
+    """One open stream: what it wants and what waits for it."""
+
+    def __init__(self, filters: Filters) -> None:
+        self.filters = filters
+        self.frames: Queue = Queue(maxsize=MOST_FRAMES_WAITING)
+        self.fell_behind = False
+
+
+class Watch:
+    """All viewers of one app in this process, and the greenlet that reads its new rows for them."""
+
+    def __init__(self, app_id: int, engine: Engine) -> None:
+        self.app_id = app_id
+        self.viewers: set[Viewer] = set()
+        self.rung = Event()
+        self._engine = engine
+        with engine.connect() as connection:
+            self._cursor = events.newest_cursor(connection)
+        self._reader = gevent.spawn(self._read_for_ever)
+
+    def end(self) -> None:
+        self._reader.kill(block=False)
+
+    def _read_for_ever(self) -> None:
+        while True:
+            self.rung.wait(timeout=GLANCE_SECONDS)  # a lost bell costs a second
+            self.rung.clear()
+            try:
+                while self._read():
+                    gevent.sleep(FRAME_SECONDS)
+            except SQLAlchemyError as error:
+                log.warning("live_read_failed", app_id=self.app_id, error=type(error).__name__)
+            gevent.sleep(FRAME_SECONDS)
+
+    def _read(self) -> bool:
+        """Hand the new rows to every viewer; returns whether more is on its way."""
+        with self._engine.connect() as connection:
+            entries, more = events.after(connection, self.app_id, self._cursor, MOST_ENTRIES_PER_READ)
+        if entries:
+            self._cursor = entries[-1].cursor
+            self._hand_out(Frame(entries))
+        return more
+
+    def _hand_out(self, frame: Frame) -> None:
+        rendered: dict[Filters, bytes] = {}
+        for viewer in tuple(self.viewers):
+            if viewer.fell_behind:
+                continue  # a frame after a missed one would hide the gap
+            if viewer.filters not in rendered:
+                rendered[viewer.filters] = frame.rendered(viewer.filters)
+            try:
+                viewer.frames.put_nowait((frame, rendered[viewer.filters]))
+            except Full:  # too slow: it catches up from the archive by its cursor
+                viewer.fell_behind = True
+
+
+class Watches:
+    """The watched apps of this process, and the greenlet that hears the bell for them."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._watches: dict[int, Watch] = {}
+        self._listener: gevent.Greenlet | None = None
+
+    def join(self, app_id: int, engine: Engine, viewer: Viewer) -> Watch:
+        """Let the viewer be handed every frame from now on."""
+        if self._listener is None or self._listener.dead:
+            self._listener = gevent.spawn(self._listen)
+        watch = self._watches.get(app_id)
+        if watch is None:
+            watch = Watch(app_id, engine)
+            # Connecting let other greenlets run; the first one in stays.
+            if (earlier := self._watches.get(app_id)) is not None:
+                watch.end()
+                watch = earlier
+            self._watches[app_id] = watch
+        watch.viewers.add(viewer)
+        metrics.VIEWERS.inc()
+        return watch
+
+    def leave(self, watch: Watch, viewer: Viewer) -> None:
+        watch.viewers.discard(viewer)
+        metrics.VIEWERS.dec()
+        if not watch.viewers and self._watches.get(watch.app_id) is watch:
+            del self._watches[watch.app_id]
+            watch.end()
+
+    def _listen(self) -> None:
+        for app_ids in bell.heard(self._redis_url):
+            for app_id in app_ids & self._watches.keys():
+                self._watches[app_id].rung.set()
+
+
+def newest_cursor() -> str:
+    """The cursor from which a page that is being rendered now should listen."""
+    with db.engine.connect() as connection:
+        return events.newest_cursor(connection)
+
+
+def follow(app_id: int, filters: Filters, cursor: str | None, may_stay: Callable[[], bool]) -> Iterator[bytes]:
+    """The bytes of one stream: all of the app's events committed after the cursor (None: from now on).
+
+    `may_stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns
+    with its last id.
+    """
+    watches: Watches = current_app.extensions["watches"]
+    stopping: Callable[[], bool] = current_app.extensions["stopping"]
+    return _follow(watches, db.engine, app_id, filters, cursor, lambda: may_stay() and not stopping())
+
+
+def _follow(
+    watches: Watches,
+    engine: Engine,
+    app_id: int,
+    filters: Filters,
+    cursor: str | None,
+    may_stay: Callable[[], bool],
+) -> Iterator[bytes]:
+    yield b": connected\nretry: %d\n\n" % RECONNECT_MILLISECONDS
+    viewer = Viewer(filters)
+    watch = watches.join(app_id, engine, viewer)  # before the catch-up, so that nothing falls between the two
+    try:
+        if cursor is None:
+            with engine.connect() as connection:
+                cursor = events.newest_cursor(connection)
+        ends_at = time.monotonic() + LONGEST_SECONDS
+        while time.monotonic() < ends_at:
+            viewer.fell_behind = False  # before the catch-up: what it sees twice is dropped by its cursor
+            for frame in _caught_up(engine, app_id, cursor):
+                cursor = frame.entries[-1].cursor
+                yield frame.rendered(filters)
+            for cursor, sent in _live(viewer, cursor, may_stay, ends_at):
+                yield sent
+            if not viewer.fell_behind:
+                return
+    finally:
+        watches.leave(watch, viewer)
+
+
+def _caught_up(engine: Engine, app_id: int, cursor: str) -> Iterator[Frame]:
+    """What was committed after the cursor, a frame at a time."""
+    while True:
+        with engine.connect() as connection:
+            entries, _ = events.after(connection, app_id, cursor, MOST_ENTRIES_PER_READ)
+        if not entries:
+            return
+        cursor = entries[-1].cursor
+        yield Frame(entries)
+
+
+def _live(
+    viewer: Viewer, cursor: str, may_stay: Callable[[], bool], ends_at: float
+) -> Iterator[tuple[str, bytes]]:
+    """Frames as they come, with the cursor after each, until the viewer must go or has fallen behind."""
+    heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+    while may_stay() and time.monotonic() < ends_at:
+        if viewer.fell_behind and viewer.frames.empty():
+            return
+        try:
+            frame, sent = viewer.frames.get(timeout=GLANCE_SECONDS)
+        except Empty:
+            if time.monotonic() >= heartbeat_at:  # also how a gone client is noticed
+                heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+                yield cursor, b": still here\n\n"
+            continue
+        if order(frame.entries[-1].cursor) <= order(cursor):
+            continue  # the catch-up had it already
+        if order(frame.entries[0].cursor) <= order(cursor):
+            sent = frame.rendered(viewer.filters, after=cursor)
+        cursor = frame.entries[-1].cursor
+        if sent:
+            heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+            yield cursor, sent
+
+
+def init_app(flask_app: Flask, chosen: Settings) -> None:
+    flask_app.extensions["watches"] = Watches(chosen.redis_url)
+    flask_app.extensions.setdefault("stopping", lambda: False)  # Gunicorn's hook puts the real one here

@@ -1,0 +1,82 @@
+"""Logs: constant event names, facts as fields, one canonical line per request."""
+
+import logging
+import sys
+import time
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from structlog.typing import EventDict
+
+from app import metrics
+from app.config import Settings
+
+log = structlog.get_logger()
+
+# Written for every sender and every scrape, these lines would drown the others; metrics count them.
+QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready", "health.show_metrics", "static"})
+
+
+def configure(settings: Settings) -> None:
+    """One formatter for us, Gunicorn, RQ and every library: JSON for machines, colours for a terminal."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.ExceptionRenderer(),
+    ]
+    pretty = settings.log_format == "pretty"
+    renderer: Any = structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(_dumps)
+    level = logging.getLevelNamesMapping().get(settings.log_level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+
+
+def _dumps(event: EventDict, **_: Any) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def begin_request() -> None:
+    """Take nginx's request id (or none) and start the clock."""
+    g.began = time.perf_counter()
+    g.request_id = request.headers.get("X-Request-Id", "")[:64]
+    structlog.contextvars.clear_contextvars()  # a kept-alive connection's greenlet serves many requests
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def end_request(response: Response) -> Response:
+    """The canonical line: who asked what, what was answered, how long it took. No payload, address or secret."""
+    seconds = time.perf_counter() - g.began
+    route = request.url_rule.rule if request.url_rule else "unknown"
+    metrics.REQUESTS.labels(route, request.method, response.status_code).inc()
+    metrics.REQUEST_SECONDS.labels(route).observe(seconds)
+    if request.endpoint not in QUIET_ENDPOINTS:
+        log.info(
+            "request_answered",
+            method=request.method,
+            route=route,
+            status=response.status_code,
+            milliseconds=round(seconds * 1000, 1),
+            **{name: value for name in LINE_FACTS if (value := g.get(name)) is not None},
+        )
+    return response
+
+
+# Facts that a view may put on `g` for its line.
+LINE_FACTS = ("organisation_id", "app_id", "reason", "events")
+
+
+def init_app(flask_app: Flask, settings: Settings) -> None:
+    configure(settings)
+    flask_app.before_request(begin_request)
+    flask_app.after_request(end_request)

@@ -1,0 +1,47 @@
+"""Every metric, with its meaning. The only file that talks to the metrics library.
+
+Labels are closed sets (routes, reasons, verdicts): an event's name, an organisation or an address never is one.
+"""
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import REGISTRY
+
+REQUESTS = Counter("lvd_requests", "Answered requests.", ["route", "method", "status"])
+REQUEST_SECONDS = Histogram(
+    "lvd_request_seconds",
+    "Time from the first line of a request to its answer.",
+    ["route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+REFUSALS = Counter("lvd_refusals", "Refused requests and rejected events, by reason code.", ["reason"])
+EVENTS = Counter("lvd_events", "Events that were answered, by status.", ["status"])
+VERDICTS = Counter("lvd_verdicts", "Kept events, by verdict.", ["verdict"])
+VIOLATIONS = Counter("lvd_violations", "Violations in kept events, by kind.", ["kind"])
+COMMIT_ROWS = Histogram(
+    "lvd_commit_rows", "Events that shared one commit.", buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
+)
+COMMIT_SECONDS = Histogram(
+    "lvd_commit_seconds",
+    "Time of one group commit in PostgreSQL.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+COMMIT_RETRIES = Counter("lvd_commit_retries", "Group commits repeated after a passing fault.")
+BUFFER_ROWS = Gauge("lvd_buffer_rows", "Events waiting for a commit.", multiprocess_mode="livesum")
+ANNOUNCEMENTS = Counter("lvd_announcements", "Bells rung after a commit.", ["outcome"])
+VIEWERS = Gauge("lvd_viewers", "Open live streams.", multiprocess_mode="livesum")
+JOBS = Counter("lvd_jobs", "Finished jobs, by queue and outcome.", ["queue", "outcome"])
+WAKE_UPS = Counter("lvd_wake_ups", "Wake-ups sent to the queues after a commit.", ["outcome"])
+KEY_LOOKUPS = Counter("lvd_key_lookups", "Write keys looked up, by where they were found.", ["found"])
+
+
+def text(directory: str) -> tuple[bytes, str]:
+    """All metrics in Prometheus' text format, and its content type.
+
+    directory: where the processes of this machine keep their counters; empty: this process alone.
+    """
+    if not directory:
+        return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=directory)
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,87 @@
+"""Apps: who sends, and by which plan it is judged."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import Refusal
+from app.extensions import db
+from app.store.tables import App, TrackingPlan, WriteKey
+
+
+@dataclass(frozen=True, slots=True)
+class AppRef:
+    """What the corridor needs to know of an app. A plain value: it may be cached and crosses rooms."""
+
+    id: int
+    slug: str
+    name: str
+    organisation_id: int
+    plan_id: int | None
+    plan_version: int | None  # the published one; None before the first publish
+    exempt_system_events: bool
+
+
+SENDER = text(
+    """
+    SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events
+    FROM write_keys k JOIN apps a ON a.id = k.app_id LEFT JOIN tracking_plans p ON p.id = a.plan_id
+    WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+    """
+)
+
+
+def by_write_key_hash(key_hash: bytes) -> AppRef | None:
+    """The app that a live write key sends for. Asked with the ingest role, which may read nothing else."""
+    with db.engines["ingest"].connect() as connection:
+        found = connection.execute(SENDER, {"key_hash": key_hash}).one_or_none()
+    return AppRef(*found) if found else None
+
+
+def find(organisation_id: int, slug: str) -> AppRef | None:
+    """One app of this organisation; another organisation's is not found."""
+    row = db.session.execute(_refs().where(App.organisation_id == organisation_id, App.slug == slug)).one_or_none()
+    return _ref(row) if row else None
+
+
+def of_organisation(organisation_id: int) -> list[AppRef]:
+    """All apps of an organisation, by name."""
+    rows = db.session.execute(_refs().where(App.organisation_id == organisation_id).order_by(App.name, App.id))
+    return [_ref(row) for row in rows]
+
+
+def create(organisation_id: int, slug: str, name: str) -> AppRef:
+    """Add an app; the caller commits. Raises Refusal `app_id_taken`, and rolls back, where the slug is in use."""
+    app = App(organisation_id=organisation_id, slug=slug, name=name)
+    db.session.add(app)
+    try:
+        db.session.flush()
+    except IntegrityError as error:
+        db.session.rollback()
+        message = f"This organisation already has an app `{slug}`. Choose another app_id."
+        raise Refusal("app_id_taken", message, 409) from error
+    return AppRef(app.id, slug, name, organisation_id, None, None, False)
+
+
+def add_write_key(app: AppRef, key_hash: bytes, prefix: str) -> None:
+    """Keep a new write key's hash; the caller commits."""
+    db.session.add(
+        WriteKey(organisation_id=app.organisation_id, app_id=app.id, key_hash=key_hash, prefix=prefix)
+    )
+
+
+def _refs():  # type: ignore[no-untyped-def]  # the Select's row type is too long to be of use
+    return select(
+        App.id,
+        App.slug,
+        App.name,
+        App.organisation_id,
+        App.plan_id,
+        TrackingPlan.current_version,
+        App.exempt_system_events,
+    ).outerjoin(TrackingPlan, TrackingPlan.id == App.plan_id)
+
+
+def _ref(row: Row) -> AppRef:  # type: ignore[type-arg]
+    return AppRef(*row)

@@ -1,0 +1,176 @@
+"""Stored events: pages of them, one of them, and what came after a cursor."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, text
+
+from app.extensions import db
+
+NAMELESS_CURSOR_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+CURSOR = re.compile(rf"\d{{1,18}}-{EVENT_ID.pattern}")
+# A row is committed at most this long after its id was made: the request's deadline and a wide margin for clocks.
+LATE_SECONDS = 3600
+
+# json columns as text: they go into answers as they are, unparsed.
+FIELDS = """
+    e.event_id::text, e.message_id, e.event_name, e.verdict, e.violations::text, e.violations_omitted,
+    e.received_at, e.plan_version, e.payload::text, e.envelope::text, e.platform, e.app_version, e.session_id,
+    e.device_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which events to show; None: any."""
+
+    event: str | None = None
+    verdict: str | None = None
+    app_version: str | None = None
+    platform: str | None = None
+    session: str | None = None
+    kind: str | None = None
+    path: str | None = None
+    received_from: datetime | None = None
+    received_to: datetime | None = None
+    q: str | None = None
+
+    def as_sql(self) -> tuple[str, dict[str, Any]]:
+        """The conditions and their parameters."""
+        given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        return " ".join(CONDITIONS[name] for name in given), given
+
+    def admit(self, entry: Mapping[str, Any]) -> bool:
+        """The same question asked of an entry in memory, for the live stream (which knows event and verdict)."""
+        return (self.event is None or entry["name"] == self.event) and (
+            self.verdict is None or entry["verdict"] == self.verdict
+        )
+
+
+CONDITIONS = {
+    "event": "AND e.event_name = :event",
+    "verdict": "AND e.verdict = :verdict",
+    "app_version": "AND e.app_version = :app_version",
+    "platform": "AND e.platform = :platform",
+    "session": "AND e.session_id = :session",
+    "kind": "AND EXISTS (SELECT FROM json_array_elements(e.violations) v WHERE v->>'kind' = :kind)",
+    "path": "AND EXISTS (SELECT FROM json_array_elements(e.violations) v WHERE v->>'path' = :path)",
+    "received_from": "AND e.received_at >= :received_from",
+    "received_to": "AND e.received_at < :received_to",
+    "q": "AND (strpos(lower(e.payload::text), lower(:q)) > 0 OR strpos(lower(e.event_name), lower(:q)) > 0)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stored event with its place in the order of commits."""
+
+    xid: int
+    event_id: str
+    json: dict[str, Any]
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.xid}-{self.event_id}"
+
+
+def page(
+    app_id: int, filters: Filters, limit: int, before: tuple[datetime, str] | None = None
+) -> list[dict[str, Any]]:
+    """Newest first, at most `limit`, older than `before` (the last row's received_at and event_id)."""
+    conditions, values = filters.as_sql()
+    if before:
+        conditions += " AND (e.received_at, e.event_id) < (:before_at, CAST(:before_id AS uuid))"
+        values |= {"before_at": before[0], "before_id": before[1]}
+    rows = db.session.execute(
+        text(
+            f"SELECT {FIELDS} FROM log_entries e WHERE e.app_id = :app_id {conditions}"  # noqa: S608
+            " ORDER BY e.received_at DESC, e.event_id DESC LIMIT :limit"
+        ),
+        values | {"app_id": app_id, "limit": limit},
+    )
+    return [as_json(row) for row in rows]
+
+
+def find(app_id: int, event_id: str) -> dict[str, Any] | None:
+    """One stored event. Its id says when it came, so only the partitions around that moment are asked."""
+    row = db.session.execute(
+        text(
+            f"SELECT {FIELDS} FROM log_entries e WHERE e.app_id = :app_id"  # noqa: S608
+            f" AND e.event_id = CAST(:event_id AS uuid) AND e.received_at BETWEEN {NEAR_ID}"
+        ),
+        {"app_id": app_id, "event_id": event_id, "late": LATE_SECONDS},
+    ).one_or_none()
+    return as_json(row) if row else None
+
+
+# The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562, 5.7).
+ID_TIME = "to_timestamp(('x' || substr(replace(:event_id, '-', ''), 1, 12))::bit(48)::bigint / 1000.0)"
+NEAR_ID = f"{ID_TIME} - make_interval(secs => :late) AND {ID_TIME} + make_interval(secs => :late)"
+
+
+def newest_cursor(connection: Connection) -> str:
+    """The cursor after all that is visible now: a stream from here shows only what is committed later."""
+    horizon = connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")).scalar_one()
+    return f"{horizon - 1}-{NAMELESS_CURSOR_ID}"
+
+
+def is_event_id(value: str) -> bool:
+    """Could this be an event's id?"""
+    return EVENT_ID.fullmatch(value) is not None
+
+
+def is_cursor(value: str) -> bool:
+    """Could this have been made by us?"""
+    return CURSOR.fullmatch(value) is not None
+
+
+def after(connection: Connection, app_id: int, cursor: str, limit: int) -> tuple[list[Entry], bool]:
+    """What was committed after the cursor, in the order of commits, and whether more is known to be on its way.
+
+    Rows at or above the horizon are committed, but an older transaction may still be in flight and would then appear
+    before them; they wait, so that order and cursor are right by construction.
+    """
+    xid, event_id = cursor.split("-", 1)
+    rows: Sequence[Row[Any]] = connection.execute(
+        AFTER, {"app_id": app_id, "xid": int(xid), "event_id": event_id, "limit": limit}
+    ).all()
+    settled = [row for row in rows if row.is_settled]
+    entries = [Entry(row.xid, row[0], as_json(row)) for row in settled]
+    return entries, len(settled) < len(rows) or len(rows) == limit
+
+
+AFTER = text(
+    f"""
+    SELECT {FIELDS}, e.xid::text::bigint AS xid, e.xid < pg_snapshot_xmin(pg_current_snapshot()) AS is_settled
+    FROM log_entries e
+    WHERE e.app_id = :app_id
+      AND (e.xid, e.event_id) > (CAST(CAST(:xid AS text) AS xid8), CAST(:event_id AS uuid))
+    ORDER BY e.xid, e.event_id LIMIT :limit
+    """  # noqa: S608
+)
+
+
+def as_json(row: Row[Any]) -> dict[str, Any]:
+    """A row as the API shows it; sentences are added where it is shown."""
+    return {
+        "event_id": row[0],
+        "message_id": row[1],
+        "name": row[2],
+        "verdict": row[3],
+        "violations": orjson.loads(row[4]),
+        **({"violations_omitted": row[5]} if row[5] else {}),
+        "received_at": row[6],
+        "plan_version": row[7],
+        "payload": orjson.Fragment(row[8]),
+        "envelope": orjson.Fragment(row[9]),
+        "platform": row[10],
+        "app_version": row[11],
+        "session_id": row[12],
+        "device_id": row[13],
+    }

@@ -1,0 +1,307 @@
+"""All tables. Every row that has an owner names its organisation; each index is justified beside it."""
+
+import enum
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, INET, JSON, JSONB, UUID
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
+
+from app.extensions import db
+
+
+class Xid8(UserDefinedType[str]):
+    """PostgreSQL's 64-bit transaction id: the order in which commits become visible."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+class Role(enum.StrEnum):
+    """What a member may do in an organisation, strongest first."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+
+def key() -> Mapped[int]:
+    return mapped_column(BigInteger, Identity(always=True), primary_key=True)
+
+
+def moment(*, default: bool = False, null: bool = False) -> Mapped[Any]:
+    """A point in time, UTC. With `default`, the database's clock at insertion."""
+    return mapped_column(
+        DateTime(timezone=True), nullable=null, server_default=func.now() if default else None
+    )
+
+
+def belongs_to(target: str, *, null: bool = False, index: bool = False) -> Mapped[Any]:
+    return mapped_column(BigInteger, ForeignKey(target, ondelete="CASCADE"), nullable=null, index=index)
+
+
+class Organisation(db.Model):
+    """A tenant: owns apps, plans, keys and events."""
+
+    __tablename__ = "organisations"
+    id: Mapped[int] = key()
+    name: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+
+
+class User(db.Model):
+    """A person who signs in. Made only when the mailed code came back, so every address here is proven."""
+
+    __tablename__ = "users"
+    id: Mapped[int] = key()
+    email: Mapped[str] = mapped_column(Text, unique=True)  # lower-cased; asked at every sign-in
+    password_hash: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    disabled_at: Mapped[datetime | None] = moment(null=True)
+
+
+class Membership(db.Model):
+    """A user's place in an organisation."""
+
+    __tablename__ = "memberships"
+    organisation_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
+    )  # indexed: "which organisations are mine?" at every sign-in
+    role: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (CheckConstraint("role IN ('owner','admin','editor','viewer')", name="role"),)
+
+
+class AuthSession(db.Model):
+    """One signed-in browser. This row, not Redis, decides whether the session is alive."""
+
+    __tablename__ = "auth_sessions"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    user_id: Mapped[int] = belongs_to("users.id", index=True)  # "end all my other sessions"
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    user_agent: Mapped[str] = mapped_column(Text, server_default="")
+    address: Mapped[str | None] = mapped_column(INET)
+    created_at: Mapped[datetime] = moment(default=True)
+    last_seen_at: Mapped[datetime] = moment(default=True)
+    revoked_at: Mapped[datetime | None] = moment(null=True)
+
+
+class Challenge(db.Model):
+    """A one-time code asked for: bound to an address, a purpose and one browser. Only the code's hash is kept."""
+
+    __tablename__ = "challenges"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = belongs_to("users.id", null=True)
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    code_hash: Mapped[bytes | None] = mapped_column(LargeBinary)  # set by the job that mails the code
+    password_hash: Mapped[str | None] = mapped_column(Text)  # of a registration, until its code comes back
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    created_at: Mapped[datetime] = moment(default=True)
+    expires_at: Mapped[datetime] = moment()
+    used_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        CheckConstraint("purpose IN ('register','login')", name="purpose"),
+        Index("ix_challenges_email_created_at", "email", "created_at"),  # "how many this hour?"
+    )
+
+
+class OutboxEntry(db.Model):
+    """A job: written in the transaction that caused it. Redis only wakes the worker up; this row is the job."""
+
+    __tablename__ = "outbox"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int | None] = belongs_to("organisations.id", null=True)
+    queue: Mapped[str] = mapped_column(Text)
+    job: Mapped[str] = mapped_column(Text)
+    arguments: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")  # ids only, never a secret
+    state: Mapped[str] = mapped_column(Text, server_default="waiting")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    not_before: Mapped[datetime] = moment(default=True)
+    locked_until: Mapped[datetime | None] = moment(null=True)
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    done_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting','running','done','dead')", name="state"),
+        # The sweeper's question, over the few rows that are not finished.
+        Index("ix_outbox_unfinished", "not_before", postgresql_where=text("state IN ('waiting','running')")),
+    )
+
+
+class TrackingPlan(db.Model):
+    """A tracking plan's name and its current published version; the versions hold the rules."""
+
+    __tablename__ = "tracking_plans"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id", index=True)  # "our plans"
+    name: Mapped[str] = mapped_column(Text)
+    current_version: Mapped[int | None] = mapped_column()
+    created_at: Mapped[datetime] = moment(default=True)
+
+
+class PlanVersion(db.Model):
+    """One version of a plan. Once published it never changes."""
+
+    __tablename__ = "plan_versions"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    plan_id: Mapped[int] = belongs_to("tracking_plans.id")
+    version: Mapped[int] = mapped_column()
+    status: Mapped[str] = mapped_column(Text)
+    content: Mapped[str] = mapped_column(Text)  # canonical JSON, as app/plans/content.py describes it
+    source_format: Mapped[str] = mapped_column(Text)
+    events_count: Mapped[int] = mapped_column()
+    rules_count: Mapped[int] = mapped_column()
+    created_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = moment(default=True)
+    published_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        UniqueConstraint("plan_id", "version"),
+        CheckConstraint("status IN ('draft','published')", name="status"),
+    )
+
+
+class App(db.Model):
+    """One sending application. People and URLs know it by `slug`; every table knows it by `id`."""
+
+    __tablename__ = "apps"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    slug: Mapped[str] = mapped_column(Text)  # the app_id of URLs and JSON; never changes
+    name: Mapped[str] = mapped_column(Text)
+    plan_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("tracking_plans.id", ondelete="SET NULL")
+    )
+    exempt_system_events: Mapped[bool] = mapped_column(server_default="false")
+    created_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (UniqueConstraint("organisation_id", "slug"),)
+
+
+class WriteKey(db.Model):
+    """May send for one app, nothing else. Shown once, kept as a hash."""
+
+    __tablename__ = "write_keys"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    app_id: Mapped[int] = belongs_to("apps.id", index=True)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked for every sender
+    prefix: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    expires_at: Mapped[datetime | None] = moment(null=True)
+    revoked_at: Mapped[datetime | None] = moment(null=True)
+
+
+class ApiKey(db.Model):
+    """May read or manage one organisation, by scope. Shown once, kept as a hash."""
+
+    __tablename__ = "api_keys"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id", index=True)
+    key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked at every API call
+    prefix: Mapped[str] = mapped_column(Text)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = moment(default=True)
+    expires_at: Mapped[datetime | None] = moment(null=True)
+    revoked_at: Mapped[datetime | None] = moment(null=True)
+
+
+class MessageId(db.Model):
+    """The ids already kept, so that a retry is kept once. Not partitioned: uniqueness must span midnight."""
+
+    __tablename__ = "message_ids"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    message_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    event_id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)  # of name and payload: tells a retry from a conflict
+    received_at: Mapped[datetime] = moment(default=True)
+
+
+class LogEntry(db.Model):
+    """A received event with its verdict, one row for ever (until retention). Partitioned by day.
+
+    No foreign keys: each would cost a lookup and a row lock per event, and the ids were just read from those tables.
+    `payload` and `envelope` are `json`, not `jsonb`: the event as it came, key order and all, and cheaper to add.
+    """
+
+    __tablename__ = "log_entries"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    received_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), primary_key=True, server_default=func.now()
+    )
+    event_id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    xid: Mapped[str] = mapped_column(Xid8, server_default=text("pg_current_xact_id()"))
+    message_id: Mapped[str] = mapped_column(Text)
+    event_name: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str] = mapped_column(Text)
+    plan_version: Mapped[int | None] = mapped_column()
+    platform: Mapped[str | None] = mapped_column(Text)
+    app_version: Mapped[str | None] = mapped_column(Text)
+    environment: Mapped[str | None] = mapped_column(Text)
+    session_id: Mapped[str | None] = mapped_column(Text)
+    device_id: Mapped[str | None] = mapped_column(Text)
+    identity: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(Text)
+    occurred_at: Mapped[datetime | None] = moment(null=True)
+    sent_at: Mapped[datetime | None] = moment(null=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    violations: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    violations_omitted: Mapped[int] = mapped_column(server_default="0")
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    envelope: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (
+        CheckConstraint("verdict IN ('valid','invalid','unplanned','exempt')", name="verdict"),
+        # The live stream and its catch-up: what was committed after this cursor?
+        Index("ix_log_entries_app_id_xid_event_id", "app_id", "xid", "event_id"),
+        {"postgresql_partition_by": "RANGE (received_at)"},
+    )
+
+
+class Tally(db.Model):
+    """How many events of one name got one verdict in one quarter of an hour; exact once the deltas are added."""
+
+    __tablename__ = "tallies"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    quarter: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    event_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    verdict: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class TallyDelta(db.Model):
+    """Counts of one commit, not yet folded into `tallies`. Only added to, so no commit waits for a row."""
+
+    __tablename__ = "tally_deltas"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    app_id: Mapped[int] = mapped_column(BigInteger)
+    quarter: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_name: Mapped[str] = mapped_column(Text)
+    verdict: Mapped[str] = mapped_column(Text)
+    count: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (Index("ix_tally_deltas_app_id", "app_id"),)  # a page adds the few deltas of its app

@@ -1,0 +1,13 @@
+"""Entry for Gunicorn: make everything cooperative first, then assemble the product."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+from app.store import green  # noqa: E402  (patching comes before any import that opens a socket)
+
+green.install()
+
+from app import create_app  # noqa: E402
+
+flask_app = create_app()
