@@ -1,0 +1,166 @@
+// Everything about one event: what is wrong, every field, the payload, the raw JSON, the envelope.
+
+import { copy } from "../copy.js";
+import { h, icon } from "../dom.js";
+import { clockTime, fullTime } from "../time.js";
+import { expectedFields } from "./expected.js";
+import { mergeFields, STATUS_WORDS } from "./fields.js";
+import { pretty, show } from "./json.js";
+import { renderPayload } from "./payload.js";
+import { renderTabs } from "./tabs.js";
+import { envelopeValue, verdictBadge } from "./verdict.js";
+
+const LONGEST_VALUE = 300;
+
+// page: {expectedUrl, ingestUrl, eventUrl}; entry: as in /events, read exactly.
+export function renderDetail(entry, page) {
+  const fields = h("div", { class: "event-fields" }, h("p", { class: "text-secondary p-3" }, "Reading the plan…"));
+  expectedFields(page.expectedUrl, entry).then((expected) => {
+    fields.replaceChildren(fieldTable(mergeFields(entry.payload, expected, entry.violations)));
+  });
+  return h(
+    "article",
+    { class: "event-detail", "aria-label": `Event ${entry.name}` },
+    head(entry),
+    actions(entry, page),
+    findings(entry),
+    renderTabs(
+      [
+        { label: "Fields", render: () => fields },
+        { label: "Payload", render: () => renderPayload(entry.payload, entry.violations) },
+        { label: "Raw JSON", render: () => raw(entry) },
+        { label: "Envelope", render: () => envelope(entry) },
+      ],
+      "Parts of the event",
+    ),
+  );
+}
+
+function head(entry) {
+  const facts = [
+    ["Received", h("time", { datetime: entry.received_at, title: fullTime(entry.received_at) }, clockTime(entry.received_at))],
+    ["Plan", entry.plan_version === null ? "none" : `version ${entry.plan_version}`],
+    ["App", envelopeValue(entry, "version")],
+    ["Platform", envelopeValue(entry, "platform")],
+    ["Device", envelopeValue(entry, "device")],
+    ["Session", envelopeValue(entry, "session")],
+  ].filter(([, value]) => value);
+  return h(
+    "header",
+    { class: "event-head" },
+    h("h2", { class: "event-name", dir: "auto" }, entry.name),
+    verdictBadge(entry.verdict),
+    h("dl", { class: "event-facts" }, facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value)))),
+  );
+}
+
+function actions(entry, page) {
+  const link = new URL(page.eventUrl.replace("EVENT_ID", entry.event_id), location.href);
+  return h(
+    "div",
+    { class: "event-actions" },
+    copyButton("copy", "Copy JSON", () => pretty(sentEvent(entry))),
+    copyButton("terminal-2", "Copy as curl", () => curl(entry, page.ingestUrl)),
+    copyButton("link", "Copy link", () => link.href),
+  );
+}
+
+function copyButton(symbol, label, text) {
+  return h(
+    "button",
+    { type: "button", class: "btn btn-sm", onclick: (click) => copy(text(), click.currentTarget) },
+    icon(symbol),
+    h("span", { "data-label": true }, label),
+  );
+}
+
+function findings(entry) {
+  if (entry.verdict === "unplanned") return notice("unplanned", "question-mark", ["The plan has no event of this name."]);
+  if (!entry.violations.length) return null;
+  const sentences = entry.violations.map((violation) => violation.message);
+  if (entry.violations_omitted) sentences.push(`And ${entry.violations_omitted} more.`);
+  const tone = entry.verdict === "invalid" ? "invalid" : "unplanned";
+  return notice(tone, tone === "invalid" ? "alert-circle" : "alert-triangle", sentences);
+}
+
+function notice(tone, symbol, sentences) {
+  return h(
+    "div",
+    { class: `findings findings-${tone}` },
+    icon(symbol),
+    h("ul", { dir: "auto" }, sentences.map((sentence) => h("li", {}, sentence))),
+  );
+}
+
+function fieldTable({ rows, omitted }) {
+  if (!rows.length) return h("p", { class: "text-secondary p-3" }, "The payload is empty, and the plan asks for nothing.");
+  return h(
+    "div",
+    { class: "table-responsive" },
+    h(
+      "table",
+      { class: "table field-table" },
+      h("caption", { class: "visually-hidden" }, "Fields of the event"),
+      h("thead", {}, h("tr", {}, ["Field", "Expected", "Received", "Value", "Status"].map((title) => h("th", { scope: "col" }, title)))),
+      h("tbody", {}, rows.map(fieldRow)),
+    ),
+    omitted > 0 && h("p", { class: "text-secondary p-3" }, `And ${omitted} more fields; the raw JSON has them all.`),
+  );
+}
+
+function fieldRow(row) {
+  const tone = row.severity === "warning" ? "warning" : row.status;
+  return h(
+    "tr",
+    { class: `field field-${tone}`, "data-path": row.path, "data-status": row.status },
+    h("th", { scope: "row", class: "field-path", dir: "auto" }, row.path),
+    h("td", { "data-label": "Expected" }, words(row.expected)),
+    h("td", { "data-label": "Received" }, words(row.received)),
+    h("td", { "data-label": "Value", class: "field-value", dir: "auto" }, row.isSent ? shorten(show(row.value)) : "—"),
+    h(
+      "td",
+      { "data-label": "Status" },
+      h("span", { class: "field-status" }, STATUS_WORDS[row.status]),
+      row.violations.map((violation) => h("div", { class: "field-sentence", dir: "auto" }, violation.message)),
+    ),
+  );
+}
+
+function words(value) {
+  if (value === null || value === undefined) return "—";
+  return typeof value === "string" ? value : shorten(show(value));
+}
+
+function shorten(text) {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
+}
+
+function raw(entry) {
+  return h("pre", { class: "json", tabindex: "0", "aria-label": "Raw JSON" }, h("code", {}, pretty(entry)));
+}
+
+function envelope(entry) {
+  const members = Object.entries({ messageId: entry.message_id, ...entry.envelope });
+  return h(
+    "dl",
+    { class: "envelope" },
+    members.map(([name, value]) => h("div", {}, h("dt", { dir: "auto" }, name), h("dd", { dir: "auto" }, words(value)))),
+  );
+}
+
+// The event as a sender would send it again.
+function sentEvent(entry) {
+  return { eventName: entry.name, ...entry.envelope, payload: entry.payload };
+}
+
+function curl(entry, address) {
+  // Without the message id, or the copy would be taken for a retry and kept only once.
+  const { messageId, message_id, ...rest } = sentEvent(entry);
+  const body = JSON.stringify(rest).replaceAll("'", String.raw`'\''`);
+  return [
+    `curl -X POST '${address}'`,
+    `-H 'Authorization: Bearer <write key>'`,
+    `-H 'Content-Type: application/json'`,
+    `-d '${body}'`,
+  ].join(" \\\n  ");
+}

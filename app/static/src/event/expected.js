@@ -1,0 +1,25 @@
+// What the plan expects of an event, asked once per event name and plan version.
+
+const asked = new Map();
+
+export function expectedFields(address, entry) {
+  if (entry.plan_version === null) return Promise.resolve([]);
+  const key = `${entry.plan_version} ${entry.name}`;
+  if (!asked.has(key)) asked.set(key, ask(address, entry).catch(() => forget(key)));
+  return asked.get(key);
+}
+
+async function ask(address, entry) {
+  const url = new URL(address, location.href);
+  url.searchParams.set("event", entry.name);
+  url.searchParams.set("version", entry.plan_version);
+  const answer = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!answer.ok) throw new Error(`expected fields: ${answer.status}`);
+  return (await answer.json()).fields;
+}
+
+// The event is shown without expectations now, and asked for again when it is next opened.
+function forget(key) {
+  asked.delete(key);
+  return [];
+}

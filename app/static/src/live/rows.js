@@ -1,0 +1,96 @@
+// The list on the page, newest first: at most MOST_ROWS rows, whatever arrives.
+
+import { verdictBadge, envelopeValue } from "../event/verdict.js";
+import { h } from "../dom.js";
+import { clockTime, fullTime } from "../time.js";
+
+export const MOST_ROWS = 500;
+
+// body: the <tbody>; eventUrl: an address with EVENT_ID in it; onOpen(entry, row): a row was chosen.
+export function makeRows(body, eventUrl, onOpen) {
+  const entries = new Map(); // event_id → entry, for exactly the rows that are there
+
+  body.addEventListener("click", (click) => {
+    const row = click.target.closest("tr[data-event]");
+    if (!row || click.ctrlKey || click.metaKey || click.shiftKey) return; // a new tab: let the link be a link
+    if (getSelection()?.toString() && !click.target.closest("a")) return; // selecting text is not opening
+    click.preventDefault();
+    onOpen(entries.get(row.dataset.event), row);
+  });
+
+  function fresh(batch) {
+    return batch.filter((entry) => !entries.has(entry.event_id));
+  }
+
+  // batch: oldest first, as the stream sends it
+  function prepend(batch) {
+    const rows = fresh(batch).slice(-MOST_ROWS).reverse().map((entry) => make(entry, true));
+    body.prepend(...rows);
+    trim(() => body.lastElementChild);
+    return rows.length;
+  }
+
+  // batch: newest first, as the list sends it. Returns whether newer rows had to make room.
+  function append(batch) {
+    body.append(...fresh(batch).map((entry) => make(entry, false)));
+    return trim(() => body.firstElementChild);
+  }
+
+  function trim(next) {
+    let trimmed = false;
+    while (body.childElementCount > MOST_ROWS) {
+      const row = next();
+      entries.delete(row.dataset.event);
+      row.remove();
+      trimmed = true;
+    }
+    return trimmed;
+  }
+
+  function make(entry, isNew) {
+    entries.set(entry.event_id, entry);
+    return renderRow(entry, eventUrl.replace("EVENT_ID", encodeURIComponent(entry.event_id)), isNew);
+  }
+
+  return {
+    prepend,
+    append,
+    clear() {
+      entries.clear();
+      body.replaceChildren();
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}
+
+function renderRow(entry, address, isNew) {
+  const version = envelopeValue(entry, "version");
+  const platform = envelopeValue(entry, "platform");
+  const device = envelopeValue(entry, "device") || envelopeValue(entry, "session");
+  const about = [version, platform, device].filter(Boolean).join(" · ");
+  return h(
+    "tr",
+    { "data-event": entry.event_id, "data-verdict": entry.verdict, class: isNew ? "row-new" : null },
+    h("td", { class: "row-time" }, h("time", { datetime: entry.received_at, title: fullTime(entry.received_at) }, clockTime(entry.received_at))),
+    h("td", { class: "row-verdict" }, verdictBadge(entry.verdict)),
+    h(
+      "td",
+      { class: "row-event" },
+      h("a", { href: address, class: "row-name", dir: "auto" }, entry.name),
+      about && h("div", { class: "row-about", dir: "auto" }, about),
+    ),
+    h("td", { class: "row-reason", dir: "auto" }, reason(entry)),
+    h("td", { class: "row-extra", dir: "auto" }, version),
+    h("td", { class: "row-extra", dir: "auto" }, platform),
+    h("td", { class: "row-extra row-device", dir: "auto" }, device),
+  );
+}
+
+function reason(entry) {
+  if (!entry.violations.length || entry.verdict === "unplanned") return "";
+  const more = entry.violations.length - 1 + (entry.violations_omitted ?? 0);
+  const [first] = entry.violations;
+  return more > 0 ? `${first.message} +${more} more` : first.message;
+}
