@@ -12,6 +12,31 @@ from sqlalchemy.orm import DeclarativeBase
 from app.config import Settings
 
 
+# A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
+KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 5000,
+    "connect_timeout": 5,
+}
+# No overflow and a short wait: PostgreSQL's connections are counted, and a queue belongs at the edge.
+POOL = {
+    "max_overflow": 0,
+    "pool_timeout": 1,
+    "pool_pre_ping": True,
+    "pool_use_lifo": True,
+    "pool_recycle": 1800,
+    "connect_args": KEEPALIVE,
+}
+
+
+def driver_url(dsn: str) -> str:
+    """A libpq URL as SQLAlchemy wants it: naming the driver."""
+    return "postgresql+psycopg2://" + dsn.partition("://")[2]
+
+
 class Base(DeclarativeBase):
     """Names every constraint, so that migrations can speak of it."""
 
@@ -65,28 +90,10 @@ def init_app(flask_app: Flask, chosen: Settings) -> None:
     flask_app.extensions["cache_redis"] = connect_redis(chosen.redis_cache_url)
     flask_app.config.update(
         SECRET_KEY=chosen.secret_key,
-        SQLALCHEMY_DATABASE_URI=chosen.migrate_database_url or chosen.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={
-            "pool_size": chosen.database_pool_size,
-            # No overflow and a short wait: PostgreSQL's connections are counted, and a queue belongs at the edge.
-            "max_overflow": 0,
-            "pool_timeout": 1,
-            "pool_pre_ping": True,
-            "pool_use_lifo": True,
-            "pool_recycle": 1800,
-            "connect_args": KEEPALIVE,
-        },
+        SQLALCHEMY_DATABASE_URI=driver_url(chosen.database_url),
+        SQLALCHEMY_ENGINE_OPTIONS=POOL | {"pool_size": chosen.database_pool_size},
+        # Who sends, and nothing else, is asked with the ingest role.
+        SQLALCHEMY_BINDS={"ingest": POOL | {"url": driver_url(chosen.ingest_database_url), "pool_size": 2}},
     )
     db.init_app(flask_app)
     migrate.init_app(flask_app, db)
-
-
-# A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
-KEEPALIVE = {
-    "keepalives": 1,
-    "keepalives_idle": 10,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 5000,
-    "connect_timeout": 5,
-}

@@ -3,6 +3,8 @@
 Labels are closed sets (routes, reasons, verdicts): an event's name, an organisation or an address never is one.
 """
 
+from typing import NamedTuple
+
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY
@@ -45,3 +47,21 @@ def text(directory: str) -> tuple[bytes, str]:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=directory)
     return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+class Declared(NamedTuple):
+    """A metric as the docs show it."""
+
+    name: str
+    labels: tuple[str, ...]
+    meaning: str
+
+
+def declared() -> list[Declared]:
+    """Every metric of this file, in its order."""
+    kinds = (Counter, Gauge, Histogram)
+    found = [m for m in globals().values() if isinstance(m, kinds)]
+    return [
+        Declared(f"{m._name}_total" if isinstance(m, Counter) else m._name, m._labelnames, m._documentation)
+        for m in found
+    ]

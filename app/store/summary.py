@@ -15,7 +15,7 @@ COUNTS = text(
         UNION ALL
         SELECT event_name, verdict, count, quarter FROM tally_deltas WHERE app_id = :app_id
     ) AS counted
-    WHERE quarter >= coalesce(:from_, '-infinity') AND quarter < coalesce(:to_, 'infinity')
+    WHERE quarter >= coalesce(CAST(:from_ AS timestamptz), '-infinity') AND quarter < coalesce(CAST(:to_ AS timestamptz), 'infinity')
     GROUP BY event_name, verdict
     """
 )

@@ -125,6 +125,8 @@ class Challenge(db.Model):
     __table_args__ = (
         CheckConstraint("purpose IN ('register','login')", name="purpose"),
         Index("ix_challenges_email_created_at", "email", "created_at"),  # "how many this hour?"
+        # "which of this browser's does the new one replace?"
+        Index("ix_challenges_browser_hash", "browser_hash", postgresql_where=text("used_at IS NULL")),
     )
 
 

@@ -3,8 +3,9 @@
 from alembic import context
 from flask import current_app
 from sqlalchemy import create_engine, text
+from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from app.extensions import KEEPALIVE, db, settings
+from app.extensions import KEEPALIVE, db, driver_url, settings
 from app.store import partitions, tables
 
 # Long enough for a short statement to finish, short enough that queries behind the lock do not time out.
@@ -17,7 +18,8 @@ def belongs_to_models(object_, name, kind, reflected, compare_to):  # type: igno
 
 
 def run() -> None:
-    engine = create_engine(settings().migrate_database_url, connect_args=KEEPALIVE)
+    ischema_names["xid8"] = tables.Xid8  # so that a comparison of models and tables recognises it
+    engine = create_engine(driver_url(settings().migrate_database_url), connect_args=KEEPALIVE)
     with engine.connect() as connection:
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"))
         connection.commit()
@@ -26,9 +28,8 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
-        if connection.execute(text("SELECT to_regclass('log_entries')")).scalar():
-            partitions.make_ahead(connection)
-            connection.commit()
+        partitions.make_ahead(connection)
+        connection.commit()
     engine.dispose()
 
 

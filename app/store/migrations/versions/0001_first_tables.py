@@ -139,6 +139,8 @@ CREATE TABLE challenges (
 
 CREATE INDEX ix_challenges_email_created_at ON challenges (email, created_at);
 
+CREATE INDEX ix_challenges_browser_hash ON challenges (browser_hash) WHERE used_at IS NULL;
+
 CREATE TABLE memberships (
     organisation_id BIGINT NOT NULL,
     user_id BIGINT NOT NULL,
@@ -240,6 +242,33 @@ CREATE INDEX ix_write_keys_app_id ON write_keys (app_id);
 CREATE TABLE log_entries_other PARTITION OF log_entries DEFAULT;
 """
 
+# Run by the app's role with the owner's right to make tables, and able to do nothing else with it.
+PARTITIONS = """
+CREATE FUNCTION make_log_entries_partitions(days_ahead int) RETURNS SETOF text
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    first_day date := (now() AT TIME ZONE 'UTC')::date;
+    day date;
+    name text;
+BEGIN
+    -- Any constant will do: it keeps two callers from making the same partition.
+    PERFORM pg_advisory_xact_lock(7106403);
+    FOR day IN SELECT first_day + n FROM generate_series(0, days_ahead) AS n LOOP
+        name := 'log_entries_' || to_char(day, 'YYYYMMDD');
+        IF to_regclass(name) IS NULL THEN
+            EXECUTE format(
+                'CREATE TABLE %I PARTITION OF log_entries FOR VALUES FROM (%L) TO (%L)',
+                name, day::timestamp AT TIME ZONE 'UTC', (day + 1)::timestamp AT TIME ZONE 'UTC'
+            );
+            RETURN NEXT name;
+        END IF;
+    END LOOP;
+END
+$$;
+REVOKE EXECUTE ON FUNCTION make_log_entries_partitions FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION make_log_entries_partitions TO live_validation_app;
+"""
+
 # What each role needs and no more. Events are only ever added; nobody but the owner may change one.
 RIGHTS = """
 GRANT USAGE ON SCHEMA public TO live_validation_app, live_validation_ingest, live_validation_readonly;
@@ -262,6 +291,7 @@ GRANT SELECT ON
 
 def upgrade() -> None:
     op.execute(TABLES)
+    op.execute(PARTITIONS)
     op.execute(RIGHTS)
 
 

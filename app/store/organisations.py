@@ -1,0 +1,31 @@
+"""Organisations and who belongs to them."""
+
+from sqlalchemy import text
+
+from app.extensions import db
+from app.store.tables import Role
+
+ADD = text("INSERT INTO organisations (name) VALUES (:name) RETURNING id")
+JOIN = text(
+    "INSERT INTO memberships (organisation_id, user_id, role) VALUES (:organisation_id, :user_id, :role)"
+)
+HOME = text(
+    """
+    SELECT organisation_id FROM memberships WHERE user_id = :user_id
+    ORDER BY created_at, organisation_id LIMIT 1
+    """
+)
+
+
+def found(name: str, owner_id: int) -> int:
+    """Make an organisation with its owner and return its id; the caller commits."""
+    organisation_id = db.session.execute(ADD, {"name": name}).scalar_one()
+    db.session.execute(
+        JOIN, {"organisation_id": organisation_id, "user_id": owner_id, "role": Role.OWNER.value}
+    )
+    return organisation_id
+
+
+def home_of(user_id: int) -> int | None:
+    """The organisation that a person works in after signing in: the first one joined."""
+    return db.session.execute(HOME, {"user_id": user_id}).scalar()

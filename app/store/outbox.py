@@ -1,0 +1,115 @@
+"""The outbox: jobs as rows, written with the change that caused them. Whoever claims a row does the job."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.extensions import db
+from app.store.tables import OutboxEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job that is ours until its lock runs out. `attempts` counts this one; `last_error` is the one before."""
+
+    id: int
+    queue: str
+    job: str
+    arguments: Mapping[str, Any]
+    attempts: int
+    last_error: str | None
+    organisation_id: int | None
+
+
+IS_DUE = "(state = 'waiting' AND not_before <= now() OR state = 'running' AND locked_until <= now())"
+# Each job's lock lasts as long as the job may (plus a margin): `lock_seconds` maps its name to that.
+CLAIM = text(
+    f"""
+    UPDATE outbox SET state = 'running', attempts = attempts + 1,
+        locked_until = now() + make_interval(secs => coalesce((CAST(:lock_seconds AS jsonb) ->> job)::int, 60))
+    WHERE id = (
+        SELECT id FROM outbox
+        WHERE {IS_DUE} AND queue = :queue ORDER BY not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, queue, job, arguments, attempts, last_error, organisation_id
+    """  # noqa: S608  (made of constants of this file)
+)
+FINISH = text("UPDATE outbox SET state = 'done', done_at = now(), last_error = NULL WHERE id = :id")
+RETRY = text(
+    """
+    UPDATE outbox SET state = 'waiting', locked_until = NULL, last_error = :error,
+        not_before = now() + make_interval(secs => :pause_seconds)
+    WHERE id = :id AND state = 'running'
+    """
+)
+BURY = text("UPDATE outbox SET state = 'dead', last_error = :error WHERE id = :id AND state = 'running'")
+DUE = text(f"SELECT DISTINCT queue FROM outbox WHERE {IS_DUE}")  # noqa: S608
+REPEAT = text(
+    """
+    INSERT INTO outbox (queue, job) SELECT :queue, :job
+    WHERE NOT EXISTS (
+        SELECT FROM outbox WHERE job = :job
+        AND (state IN ('waiting', 'running') OR created_at > now() - make_interval(secs => :every_seconds))
+    )
+    """
+)
+TAKE_TURNS = text("SELECT pg_advisory_xact_lock(hashtextextended('outbox.repeat', 0))")
+PRUNE = text(
+    """
+    DELETE FROM outbox WHERE id IN (
+        SELECT id FROM outbox WHERE state = 'done' AND done_at < now() - interval '1 day' LIMIT :limit
+    )
+    """
+)
+
+
+def add(
+    session: Session, queue: str, job: str, arguments: dict[str, Any], organisation_id: int | None
+) -> int:
+    """Write a job into the caller's transaction and return its id."""
+    entry = OutboxEntry(queue=queue, job=job, arguments=arguments, organisation_id=organisation_id)
+    session.add(entry)
+    session.flush()
+    return entry.id
+
+
+def claim(queue: str, lock_seconds: Mapping[str, int]) -> Claim | None:
+    """Take the queue's oldest due job; None where there is none or others have them all. The caller commits."""
+    chosen = {"queue": queue, "lock_seconds": json.dumps(dict(lock_seconds))}
+    found = db.session.execute(CLAIM, chosen).one_or_none()
+    return Claim(*found) if found else None
+
+
+def finish(outbox_id: int) -> None:
+    """The job is done; the caller commits, together with what the job changed."""
+    db.session.execute(FINISH, {"id": outbox_id})
+
+
+def retry(outbox_id: int, error: str, pause_seconds: int) -> None:
+    """The job failed; it is due again after a pause. The caller commits."""
+    db.session.execute(RETRY, {"id": outbox_id, "error": error, "pause_seconds": pause_seconds})
+
+
+def bury(outbox_id: int, error: str) -> None:
+    """The job failed for good and stays for a person to see. The caller commits."""
+    db.session.execute(BURY, {"id": outbox_id, "error": error})
+
+
+def due() -> list[str]:
+    """The queues in which something is due."""
+    return list(db.session.execute(DUE).scalars())
+
+
+def repeat(queue: str, job: str, every_seconds: int) -> None:
+    """Add a job that runs by the clock, unless it waits, runs or ran within that time. The caller commits."""
+    db.session.execute(TAKE_TURNS)  # two machines' sweepers must not both find none
+    db.session.execute(REPEAT, {"queue": queue, "job": job, "every_seconds": every_seconds})
+
+
+def prune(limit: int = 1000) -> None:
+    """Forget jobs that were done yesterday; the dead ones stay. The caller commits."""
+    db.session.execute(PRUNE, {"limit": limit})

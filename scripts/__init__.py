@@ -1,0 +1,1 @@
+"""Journeys made once, and pages made from code."""
