@@ -7,11 +7,12 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, g, request
 
 from app.auth import keys
-from app.auth.require import Permission, may_stay, require
+from app.auth.require import Permission, require
+from app.auth.staying import may_stay
+from app.dashboard.json import json_body, json_response
 from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
@@ -26,23 +27,6 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 MOST_NAME_CHARACTERS = 100
 MOST_FILTER_CHARACTERS = 256
 MOST_EVENTS = 1000
-
-
-def json_response(value: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(value), status=status, content_type="application/json")
-
-
-def json_body() -> dict[str, Any]:
-    """The request's JSON object. Raises Refusal where it is something else."""
-    if request.mimetype != "application/json":
-        raise Refusal("unsupported_media_type", "Send Content-Type: application/json.", 415)
-    try:
-        body = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        raise Refusal("bad_json", "The body is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise Refusal("bad_json", "The body must be a JSON object.")
-    return body
 
 
 def the_app(app_id: str) -> AppRef:
@@ -75,7 +59,7 @@ def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
     key = keys.mint(keys.Kind.WRITE)
     apps.add_write_key(app, key.hash, key.prefix)
     db.session.commit()
-    return app, key.secret
+    return app, key.key
 
 
 def slug_for(name: str) -> str:
@@ -129,7 +113,7 @@ def live(app_id: str) -> Response:
     cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
     if cursor and not events.is_cursor(cursor):
         raise Refusal("bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400)
-    frames = stream.follow(app.id, asked_filters(), cursor, may_stay(g.actor))
+    frames = stream.follow(app.id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

@@ -1,0 +1,245 @@
+"""Real servers for the tests: started once per run, one database and one Redis number per process.
+
+`flask_app` and `client` test from inside the process; `stack` is the whole production shape behind nginx, for what
+only a running system can promise.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from redis import Redis
+
+from app import create_app
+from app.config import Settings
+from app.store import green
+from app.store.tables import db
+from local import servers
+from tests.world import World
+
+ROOT = Path(__file__).parent.parent
+WAIT_SECONDS = 30.0
+STACK_WAIT_SECONDS = 120.0
+OPERATOR = pytest.StashKey[dict[str, object]]()
+RUNNING = pytest.StashKey[ExitStack]()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running stack, as a stranger sees it."""
+
+    url: str
+    mailbox_url: str
+    var: str
+
+
+def eventually(check: Callable[[], object], seconds: float = WAIT_SECONDS) -> object:
+    """The first truthy answer of `check`; fails when none comes in time."""
+    ends_at = time.monotonic() + seconds
+    while not (answer := check()):
+        assert time.monotonic() < ends_at, f"not within {seconds} s: {check}"
+        time.sleep(0.02)
+    return answer
+
+
+# ── servers, once per run ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def start_servers(config: pytest.Config) -> dict[str, object]:
+    running = config.stash.setdefault(RUNNING, ExitStack())
+    folder = running.enter_context(tempfile.TemporaryDirectory(prefix="lvd-test-"))
+    started = running.enter_context(servers.start(Path(folder) / "servers"))
+    return asdict(started) | {"environment": dict(started.environment)}
+
+
+def start_stack(config: pytest.Config) -> dict[str, object]:
+    """Start `python -m local run` beside the tests; it ends with this process."""
+    running = config.stash.setdefault(RUNNING, ExitStack())
+    var = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lvd-stack-"))) / "var"
+    output = running.enter_context(open(f"{var}.log", "w+"))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local", "run"],
+        cwd=ROOT,
+        env={**os.environ, "VAR": str(var), "PORT": str(free_port())},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+    )
+    running.callback(end, process)
+    return {"var": str(var), "pid": process.pid}
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    process.wait(timeout=30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # pytest-xdist's hook
+    """The controller starts what its workers share."""
+    config = node.config
+    if OPERATOR not in config.stash:
+        config.stash[OPERATOR] = {"servers": start_servers(config), "stack": start_stack(config)}
+    node.workerinput["operator"] = json.dumps(config.stash[OPERATOR])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RUNNING in config.stash:
+        config.stash[RUNNING].close()
+
+
+def shared(config: pytest.Config, name: str, start: Callable[[pytest.Config], dict[str, object]]) -> dict:  # type: ignore[type-arg]
+    """What the controller started or, in a run without workers, is started now."""
+    if hasattr(config, "workerinput"):
+        return json.loads(config.workerinput["operator"])[name]
+    started = config.stash.setdefault(OPERATOR, {})
+    if name not in started:
+        started[name] = start(config)
+    return started[name]  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="session")
+def operator(request: pytest.FixtureRequest) -> dict:  # type: ignore[type-arg]
+    """The shared servers with the rights to make databases."""
+    return shared(request.config, "servers", start_servers)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Stack:
+    """The whole stack, ready."""
+    var = Path(shared(request.config, "stack", start_stack)["var"])
+
+    def described() -> dict[str, str] | None:
+        path = var / "stack.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    try:
+        found = eventually(described, STACK_WAIT_SECONDS)
+    except AssertionError:
+        pytest.fail(f"the stack did not start:\n{Path(f'{var}.log').read_text()[-4000:]}")
+    assert isinstance(found, dict)
+    return Stack(found["url"], found["mailbox_url"], str(var))
+
+
+# ── one database and one Redis number per test process ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="session")
+def process_number(request: pytest.FixtureRequest) -> int:
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
+    return int(worker.removeprefix("gw"))
+
+
+def with_database(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+def with_number(url: str, number: int) -> str:
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query)) | {"db": str(number)}
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+@pytest.fixture(scope="session")
+def environment(operator: Mapping[str, object], process_number: int) -> Iterator[dict[str, str]]:
+    """The product's environment, on a database of this process's own."""
+    name = f"test_{process_number}"
+    connection = psycopg2.connect(str(operator["admin_dsn"]))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {name} OWNER live_validation_migrate")
+    connection.close()
+    given: dict[str, str] = dict(operator["environment"])  # type: ignore[call-overload]
+    databases = {k: with_database(v, name) for k, v in given.items() if k.endswith("DATABASE_URL")}
+    redis = {k: with_number(v, process_number) for k, v in given.items() if k in ("REDIS_URL", "REDIS_CACHE_URL")}
+    yield {**given, **databases, **redis}
+
+
+@pytest.fixture(scope="session")
+def settings(environment: Mapping[str, str]) -> Settings:
+    return Settings.from_environment(environment)
+
+
+@pytest.fixture(scope="session")
+def assembled(settings: Settings) -> Iterator[Flask]:
+    """The product, once per process, on a migrated database."""
+    green.install()
+    flask_app = create_app(settings)
+    flask_app.testing = False  # errors become answers, as in production
+    with flask_app.app_context():
+        upgrade()
+    yield flask_app
+    with flask_app.app_context():
+        for engine in db.engines.values():
+            engine.dispose()
+
+
+@pytest.fixture
+def owner(settings: Settings) -> Iterator[psycopg2.extensions.connection]:
+    """A connection as the schema's owner, for looking behind the scenes."""
+    connection = psycopg2.connect(settings.migrate_database_url)
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def redis_operator(operator: Mapping[str, str], process_number: int) -> Iterator[Redis]:
+    """State Redis with every command allowed, on this process's number."""
+    client = Redis.from_url(with_number(operator["redis_operator_url"], process_number))
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def flask_app(assembled: Flask, owner: psycopg2.extensions.connection, redis_operator: Redis) -> Iterator[Flask]:
+    """The product with empty tables and an empty Redis."""
+    tables = ", ".join(table.name for table in db.metadata.sorted_tables)
+    with owner.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+    redis_operator.flushdb()
+    with assembled.app_context():
+        yield assembled
+        db.session.remove()
+
+
+@pytest.fixture
+def client(flask_app: Flask) -> FlaskClient:
+    return flask_app.test_client()
+
+
+@pytest.fixture
+def world(flask_app: Flask) -> World:
+    """Alice owns an app; Charlie, of another organisation, must see nothing of it."""
+    return World.made(flask_app)
+
+
+@pytest.fixture
+def mailbox(operator: Mapping[str, str]) -> Callable[[str], list[dict[str, str]]]:
+    """The mails that arrived for an address, newest first."""
+
+    def mails_to(address: str) -> list[dict[str, str]]:
+        answer = requests.get(f"{operator['mailbox_url']}/messages.json", timeout=WAIT_SECONDS)
+        return [mail for mail in answer.json() if mail["to"] == address]
+
+    return mails_to
