@@ -50,7 +50,10 @@ const results = [
   }),
 ];
 
-const manifest = { "icons.svg": await writeSprite() };
+const manifest = {
+  "icons.svg": await writeHashed("icons.svg", await makeSprite()),
+  "favicon.svg": await writeHashed("favicon.svg", await readFile(join(source, "favicon.svg"), "utf8")),
+};
 for (const { metafile } of results) {
   for (const [file, made] of Object.entries(metafile.outputs)) {
     if (made.entryPoint) manifest[entryName(file)] = relative(output, join(process.cwd(), file));
@@ -62,13 +65,17 @@ function entryName(file) {
   return file.replace(/^.*\//, "").replace(/-[A-Z0-9]{8}(\.\w+)$/, "$1");
 }
 
+async function writeHashed(name, content) {
+  const hash = createHash("sha256").update(content).digest("hex").slice(0, 8);
+  const hashed = name.replace(".", `-${hash}.`);
+  await writeFile(join(output, hashed), content);
+  return hashed;
+}
+
 // One request for all icons; `<use href="icons.svg#copy">` picks one. Stroke and size come from the style sheet.
-async function writeSprite() {
+async function makeSprite() {
   const symbols = await Promise.all(ICONS.map(readSymbol));
-  const sprite = `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>\n`;
-  const name = `icons-${createHash("sha256").update(sprite).digest("hex").slice(0, 8)}.svg`;
-  await writeFile(join(output, name), sprite);
-  return name;
+  return `<svg xmlns="http://www.w3.org/2000/svg">${symbols.join("")}</svg>\n`;
 }
 
 async function readSymbol(name) {

@@ -1,6 +1,7 @@
 """Apps: who sends, and by which plan it is judged."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.exc import IntegrityError
@@ -69,6 +70,25 @@ def add_write_key(app: AppRef, key_hash: bytes, prefix: str) -> None:
     db.session.add(
         WriteKey(organisation_id=app.organisation_id, app_id=app.id, key_hash=key_hash, prefix=prefix)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WriteKeyRef:
+    """A living write key as its owner may see it: how it begins, never the key."""
+
+    id: int
+    prefix: str
+    created_at: datetime
+
+
+def write_keys(app: AppRef) -> list[WriteKeyRef]:
+    """The app's write keys that work, newest first."""
+    rows = db.session.execute(
+        select(WriteKey.id, WriteKey.prefix, WriteKey.created_at)
+        .where(WriteKey.app_id == app.id, WriteKey.revoked_at.is_(None))
+        .order_by(WriteKey.created_at.desc(), WriteKey.id.desc())
+    )
+    return [WriteKeyRef(*row) for row in rows]
 
 
 def _refs():  # type: ignore[no-untyped-def]  # the Select's row type is too long to be of use

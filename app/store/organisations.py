@@ -9,6 +9,7 @@ ADD = text("INSERT INTO organisations (name) VALUES (:name) RETURNING id")
 JOIN = text(
     "INSERT INTO memberships (organisation_id, user_id, role) VALUES (:organisation_id, :user_id, :role)"
 )
+NAME = text("SELECT name FROM organisations WHERE id = :organisation_id")
 HOME = text(
     """
     SELECT organisation_id FROM memberships WHERE user_id = :user_id
@@ -29,3 +30,8 @@ def found(name: str, owner_id: int) -> int:
 def home_of(user_id: int) -> int | None:
     """The organisation that a person works in after signing in: the first one joined."""
     return db.session.execute(HOME, {"user_id": user_id}).scalar()
+
+
+def name_of(organisation_id: int) -> str:
+    """The organisation's name."""
+    return db.session.execute(NAME, {"organisation_id": organisation_id}).scalar_one()

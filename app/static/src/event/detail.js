@@ -7,8 +7,9 @@ import { expectedFields } from "./expected.js";
 import { mergeFields, STATUS_WORDS } from "./fields.js";
 import { pretty, show } from "./json.js";
 import { renderPayload } from "./payload.js";
+import { sentence } from "./sentence.js";
 import { renderTabs } from "./tabs.js";
-import { envelopeValue, verdictBadge } from "./verdict.js";
+import { verdictBadge } from "./verdict.js";
 
 const LONGEST_VALUE = 300;
 
@@ -40,10 +41,10 @@ function head(entry) {
   const facts = [
     ["Received", h("time", { datetime: entry.received_at, title: fullTime(entry.received_at) }, clockTime(entry.received_at))],
     ["Plan", entry.plan_version === null ? "none" : `version ${entry.plan_version}`],
-    ["App", envelopeValue(entry, "version")],
-    ["Platform", envelopeValue(entry, "platform")],
-    ["Device", envelopeValue(entry, "device")],
-    ["Session", envelopeValue(entry, "session")],
+    ["App", entry.app_version],
+    ["Platform", entry.platform],
+    ["Device", entry.device_id],
+    ["Session", entry.session_id],
   ].filter(([, value]) => value);
   return h(
     "header",
@@ -74,11 +75,11 @@ function copyButton(symbol, label, text) {
   );
 }
 
+// What is wrong with the event as a whole; what is wrong with a field stands at the field.
 function findings(entry) {
-  if (entry.verdict === "unplanned") return notice("unplanned", "question-mark", ["The plan has no event of this name."]);
-  if (!entry.violations.length) return null;
-  const sentences = entry.violations.map((violation) => violation.message);
-  if (entry.violations_omitted) sentences.push(`And ${entry.violations_omitted} more.`);
+  const sentences = entry.violations.filter((violation) => !violation.path).map((violation) => sentence(violation.message));
+  if (entry.violations_omitted) sentences.push(`${entry.violations_omitted} more problems are not listed.`);
+  if (!sentences.length) return null;
   const tone = entry.verdict === "invalid" ? "invalid" : "unplanned";
   return notice(tone, tone === "invalid" ? "alert-circle" : "alert-triangle", sentences);
 }
@@ -121,11 +122,12 @@ function fieldRow(row) {
       "td",
       { "data-label": "Status" },
       h("span", { class: "field-status" }, STATUS_WORDS[row.status]),
-      row.violations.map((violation) => h("div", { class: "field-sentence", dir: "auto" }, violation.message)),
+      row.violations.map((violation) => h("div", { class: "field-sentence", dir: "auto" }, sentence(violation.message))),
     ),
   );
 }
 
+// A type in words, or a value as JSON.
 function words(value) {
   if (value === null || value === undefined) return "—";
   return typeof value === "string" ? value : shorten(show(value));

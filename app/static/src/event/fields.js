@@ -1,7 +1,7 @@
 // One row per field of an event: what the plan expects, what came, what the judge said. Pure: no page, no network.
 
 import { isContainer, typeOf } from "./json.js";
-import { general, relaxed, walk } from "./paths.js";
+import { relaxed, walk } from "./paths.js";
 
 const MOST_ROWS = 1000;
 
@@ -32,22 +32,20 @@ export const STATUS_WORDS = {
 export function mergeFields(payload, expected, violations) {
   const plan = planIndex(expected);
   const wrong = groupByPath(violations);
-  const sent = new Map();
-  walk(payload, (path, value) => sent.set(path, value));
-
+  const seen = new Set(wrong.keys());
   const rows = [];
-  for (const [path, value] of sent) {
-    const field = plan.find(path);
+  walk(payload, (path, rulePath, value) => {
+    const field = plan.find(rulePath);
     const here = wrong.get(path) ?? [];
     const isLeaf = !isContainer(value) || Object.keys(value).length === 0;
     if (isLeaf || field || here.length) rows.push(sentRow(path, value, field, here));
-  }
-  for (const [path, here] of wrong) {
-    if (path && !sent.has(path)) rows.push(unsentRow(path, plan.find(path), here));
-  }
-  const known = new Set([...sent.keys(), ...wrong.keys()].flatMap((path) => [general(path), relaxed(general(path))]));
+    wrong.delete(path);
+    seen.add(rulePath).add(relaxed(rulePath));
+  });
+  wrong.delete(""); // of the event as a whole, not of a field
+  for (const [path, here] of wrong) rows.push(unsentRow(path, plan.find(path), here));
   for (const field of expected) {
-    if (!known.has(field.path) && !known.has(relaxed(field.path))) rows.push(unsentRow(field.path, field, []));
+    if (!seen.has(field.path) && !seen.has(relaxed(field.path))) rows.push(unsentRow(field.path, field, []));
   }
   rows.sort((a, b) => ORDER.indexOf(a.status) - ORDER.indexOf(b.status)); // stable: payload order within a status
   return { rows: rows.slice(0, MOST_ROWS), omitted: Math.max(0, rows.length - MOST_ROWS) };
@@ -56,12 +54,7 @@ export function mergeFields(payload, expected, violations) {
 function planIndex(expected) {
   const exact = new Map(expected.map((field) => [field.path, field]));
   const loose = new Map(expected.map((field) => [relaxed(field.path), field]));
-  return {
-    find(path) {
-      const place = general(path);
-      return exact.get(path) ?? exact.get(place) ?? loose.get(relaxed(place)) ?? null;
-    },
-  };
+  return { find: (rulePath) => exact.get(rulePath) ?? loose.get(relaxed(rulePath)) ?? null };
 }
 
 function groupByPath(violations) {
@@ -80,8 +73,7 @@ function sentRow(path, value, field, violations) {
     status,
     severity: severity(violations),
     expected: expectation(field, violations),
-    // A valid value is of the type that was asked for, in the plan's own word ("text", not "string").
-    received: violations[0]?.received ?? (field ? field.type : typeOf(value)),
+    received: received(value, violations),
     value,
     isSent: true,
     violations,
@@ -94,11 +86,17 @@ function unsentRow(path, field, violations) {
     status: violations.length ? worst(violations) : "absent",
     severity: severity(violations),
     expected: expectation(field, violations),
-    received: violations[0]?.received ?? "nothing",
+    received: "nothing",
     value: undefined,
     isSent: false,
     violations,
   };
+}
+
+// The judge's word for the type where it has one ("datetime"); a broken constraint's `received` is the value itself.
+function received(value, violations) {
+  const told = violations.find((violation) => violation.kind === "type_mismatch")?.received;
+  return typeof told === "string" ? told : typeOf(value);
 }
 
 function worst(violations) {

@@ -36,9 +36,10 @@ export function isContainer(value) {
   return typeof value === "object" && value !== null && !isRaw(value);
 }
 
-// The JSON type, with whole numbers told apart, as the judge does.
+// The type in the product's words (app/validation/types.py).
 export function typeOf(value) {
   if (value === null) return "null";
+  if (typeof value === "string") return "text";
   if (Array.isArray(value)) return "array";
   if (isRaw(value)) return /^-?\d+$/.test(value.rawJSON) ? "integer" : "number";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";

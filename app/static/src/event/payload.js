@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { isContainer, show, typeOf } from "./json.js";
 import { child, element } from "./paths.js";
+import { plainSentence } from "./sentence.js";
 
 const INDENT = "  ";
 
@@ -82,5 +83,5 @@ function ghost(key, violations, depth, lines) {
 }
 
 function note(violations) {
-  return h("span", { class: "json-note" }, ` ← ${violations.map((violation) => violation.message).join(" ")}`);
+  return h("span", { class: "json-note" }, ` ← ${violations.map((violation) => plainSentence(violation.message)).join(" ")}`);
 }

@@ -165,7 +165,7 @@ function rest() {
 byId("pause").addEventListener("click", togglePause);
 byId("panel-close").addEventListener("click", closeEvent);
 byId("older").addEventListener("click", readOlder);
-byId("back-to-newest").addEventListener("click", readList);
+byId("newest").addEventListener("click", readList);
 byId("list-retry").addEventListener("click", readList);
 document.addEventListener("visibilitychange", rest);
 setInterval(announce, ANNOUNCE_MS);

@@ -1,6 +1,7 @@
 // The list on the page, newest first: at most MOST_ROWS rows, whatever arrives.
 
-import { verdictBadge, envelopeValue } from "../event/verdict.js";
+import { verdictBadge } from "../event/verdict.js";
+import { plainSentence } from "../event/sentence.js";
 import { h } from "../dom.js";
 import { clockTime, fullTime } from "../time.js";
 
@@ -66,10 +67,8 @@ export function makeRows(body, eventUrl, onOpen) {
 }
 
 function renderRow(entry, address, isNew) {
-  const version = envelopeValue(entry, "version");
-  const platform = envelopeValue(entry, "platform");
-  const device = envelopeValue(entry, "device") || envelopeValue(entry, "session");
-  const about = [version, platform, device].filter(Boolean).join(" · ");
+  const device = entry.device_id || entry.session_id;
+  const about = [entry.app_version, entry.platform, device].filter(Boolean).join(" · ");
   return h(
     "tr",
     { "data-event": entry.event_id, "data-verdict": entry.verdict, class: isNew ? "row-new" : null },
@@ -82,15 +81,15 @@ function renderRow(entry, address, isNew) {
       about && h("div", { class: "row-about", dir: "auto" }, about),
     ),
     h("td", { class: "row-reason", dir: "auto" }, reason(entry)),
-    h("td", { class: "row-extra", dir: "auto" }, version),
-    h("td", { class: "row-extra", dir: "auto" }, platform),
+    h("td", { class: "row-extra", dir: "auto" }, entry.app_version),
+    h("td", { class: "row-extra", dir: "auto" }, entry.platform),
     h("td", { class: "row-extra row-device", dir: "auto" }, device),
   );
 }
 
 function reason(entry) {
-  if (!entry.violations.length || entry.verdict === "unplanned") return "";
+  if (!entry.violations.length) return "";
   const more = entry.violations.length - 1 + (entry.violations_omitted ?? 0);
-  const [first] = entry.violations;
-  return more > 0 ? `${first.message} +${more} more` : first.message;
+  const first = plainSentence(entry.violations[0].message);
+  return more > 0 ? `${first} +${more} more` : first;
 }

@@ -1,0 +1,230 @@
+"""The pages: each view asks the store a fixed number of questions, then renders."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from wtforms import StringField
+
+from app import metrics
+from app.auth import keys
+from app.auth.require import Permission, open_door, require
+from app.dashboard import api
+from app.dashboard.assets import asset, embedded
+from app.errors import Refusal
+from app.extensions import db
+from app.live import stream
+from app.store import apps, organisations, summary
+from app.store.apps import AppRef
+
+blueprint = Blueprint("pages", __name__)
+blueprint.app_template_global("asset")(asset)
+
+EXAMPLE_EVENT = '{"eventName": "hello", "payload": {"answer": 42}}'
+# Which field of the form a refusal is about; any other stands above the form.
+FIELD_OF = {"bad_name": "name", "bad_app_id": "app_id", "app_id_taken": "app_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the frame of every signed-in page shows."""
+
+    organisation: str
+    email: str | None
+    apps: list[AppRef]
+    app: AppRef | None
+    may: frozenset[Permission]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One app on the dashboard. `last_seen`: the beginning of the last quarter of an hour that had events."""
+
+    app: AppRef
+    counts: dict[str, int]
+    last_seen: datetime | None
+
+    @property
+    def received(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def pass_rate(self) -> str:
+        return pass_rate(self.counts)
+
+
+class NewAppForm(FlaskForm):
+    """A name for people, and optionally the id that stands in addresses."""
+
+    name = StringField("Name")
+    app_id = StringField("App id")
+
+
+def shell(slug: str | None = None) -> Shell:
+    """The frame's content in two queries. Raises Refusal `unknown_app` for an app that is not the organisation's."""
+    mine = apps.of_organisation(g.actor.organisation_id)
+    app = next((app for app in mine if app.slug == slug), None)
+    if slug is not None and app is None:
+        raise Refusal("unknown_app", "There is no such app in this organisation.", 404)
+    g.app_id = app.id if app else None
+    name = organisations.name_of(g.actor.organisation_id)
+    return Shell(name, g.actor.email, mine, app, g.actor.permissions)
+
+
+def pass_rate(counts: dict[str, int]) -> str:
+    """Valid of judged, rounded down: only a perfect score shows 100 %. A dash where nothing was judged."""
+    judged = counts["valid"] + counts["invalid"]
+    if not judged:
+        return "–"
+    tenths = counts["valid"] * 1000 // judged
+    return f"{tenths // 10}.{tenths % 10}%" if tenths % 10 else f"{tenths // 10}%"
+
+
+def ingest_url(app_id: str) -> str:
+    """Where this app's events go, on the host that the viewer used."""
+    return f"{request.host_url}api/logs/{app_id}"
+
+
+def curl_line(app_id: str, write_key: str = "<write key>") -> str:
+    """A line to paste into a terminal that sends one event. Nothing in it needs quoting for the shell."""
+    return (
+        f"curl -X POST '{ingest_url(app_id)}' \\\n"
+        f"  -H 'Authorization: Bearer {write_key}' \\\n"
+        "  -H 'Content-Type: application/json' \\\n"
+        f"  -d '{EXAMPLE_EVENT}'"
+    )
+
+
+@blueprint.get("/")
+@open_door
+def home() -> ResponseReturnValue:
+    return redirect(url_for("pages.dashboard"))
+
+
+@blueprint.get("/dashboard")
+@require(Permission.READ)
+def dashboard() -> ResponseReturnValue:
+    """The organisation's apps, how each is doing, and what to do where there is none."""
+    frame = shell()
+    totals = summary.totals(g.actor.organisation_id)
+    cards = [card(app, totals.get(app.id)) for app in frame.apps]
+    return render_template(
+        "dashboard/dashboard.html", shell=frame, cards=cards, example_curl=curl_line("my-app")
+    )
+
+
+def card(app: AppRef, totals: dict[str, Any] | None) -> Card:
+    """The app's card from its totals, which are missing until its first event."""
+    known: dict[str, Any] = totals or {**summary.NO_EVENTS, "last_seen": None}
+    return Card(app, {verdict: known[verdict] for verdict in summary.NO_EVENTS}, known["last_seen"])
+
+
+@blueprint.get("/dashboard/apps/new")
+@require(Permission.MANAGE)
+def new_app() -> ResponseReturnValue:
+    return render_template("dashboard/new_app.html", shell=shell(), form=NewAppForm(formdata=None), error=None)
+
+
+@blueprint.post("/dashboard/apps")
+@require(Permission.MANAGE)
+def create_app() -> ResponseReturnValue:
+    """Make an app; its write key is in this answer and nowhere else, so there is no redirect."""
+    form = NewAppForm()
+    try:
+        app, write_key = api.make_app(form.name.data or "", (form.app_id.data or "").strip())
+    except Refusal as refusal:
+        return _form_again(refusal, form)
+    return _show_key(app, write_key, f"{app.name} is ready"), 201
+
+
+def _form_again(refusal: Refusal, form: NewAppForm) -> ResponseReturnValue:
+    """The form with what was typed, and the reason beside its field."""
+    g.reason = refusal.code
+    metrics.REFUSALS.labels(refusal.code).inc()
+    field = FIELD_OF.get(refusal.code)
+    if field:
+        form[field].errors = [refusal.message]
+    error = None if field else refusal.message
+    page = render_template("dashboard/new_app.html", shell=shell(), form=form, error=error)
+    return page, refusal.status
+
+
+def _show_key(app: AppRef, write_key: str, title: str) -> str:
+    return render_template(
+        "dashboard/key_shown.html",
+        shell=shell(app.slug),
+        title=title,
+        write_key=write_key,
+        curl=curl_line(app.slug, write_key),
+    )
+
+
+@blueprint.get("/apps/<app_id>")
+@require(Permission.READ)
+def live(app_id: str) -> ResponseReturnValue:
+    """The live page. Its cursor is taken before its counts: an event in between is shown, never skipped."""
+    frame = shell(app_id)
+    cursor = stream.newest_cursor()
+    counted = summary.counts(frame.app.id)
+    counts = counted["verdicts"]
+    names = [{"name": event["name"]} for event in counted["events"]]
+    started = {"cursor": cursor, "serverNow": int(time.time() * 1000), "counts": counts, "events": names}
+    return render_template(
+        "dashboard/live.html",
+        shell=frame,
+        counts=counts,
+        received=sum(counts.values()),
+        pass_rate=pass_rate(counts),
+        curl=curl_line(app_id),
+        page_data=embedded(addresses(app_id) | started),
+    )
+
+
+@blueprint.get("/apps/<app_id>/events/<event_id>")
+@require(Permission.READ)
+def event(app_id: str, event_id: str) -> ResponseReturnValue:
+    """One event at an address that can be passed on."""
+    frame = shell(app_id)
+    entry = stream.with_sentences(api.the_event(frame.app, event_id))
+    return render_template(
+        "dashboard/event.html", shell=frame, page_data=embedded(addresses(app_id) | {"entry": entry})
+    )
+
+
+def addresses(app_id: str) -> dict[str, str]:
+    """What the pages' scripts ask and link to."""
+    return {
+        "eventsUrl": url_for("api.list_events", app_id=app_id),
+        "summaryUrl": url_for("api.show_summary", app_id=app_id),
+        "liveUrl": url_for("api.live", app_id=app_id),
+        "expectedUrl": url_for("api.show_expected", app_id=app_id),
+        "eventUrl": url_for("pages.event", app_id=app_id, event_id="EVENT_ID"),
+        "ingestUrl": ingest_url(app_id),
+    }
+
+
+@blueprint.get("/apps/<app_id>/settings")
+@require(Permission.MANAGE)
+def settings(app_id: str) -> ResponseReturnValue:
+    frame = shell(app_id)
+    return render_template(
+        "dashboard/settings.html",
+        shell=frame,
+        ingest_url=ingest_url(app_id),
+        write_keys=apps.write_keys(frame.app),
+    )
+
+
+@blueprint.post("/apps/<app_id>/keys")
+@require(Permission.MANAGE)
+def new_write_key(app_id: str) -> ResponseReturnValue:
+    """A further write key, shown in this answer and nowhere else."""
+    app = api.the_app(app_id)
+    minted = keys.mint(keys.Kind.WRITE)
+    apps.add_write_key(app, minted.hash, minted.prefix)
+    db.session.commit()
+    return _show_key(app, minted.key, f"New write key for {app.name}"), 201
