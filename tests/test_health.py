@@ -1,0 +1,42 @@
+"""Alive, ready, degraded: what an instance says of itself."""
+
+import re
+
+import psycopg2
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+
+
+def test_alive_asks_nobody(client: FlaskClient) -> None:
+    assert client.get("/health").get_json() == {"status": "ok"}
+
+
+def test_ready_while_events_can_be_taken(client: FlaskClient) -> None:
+    answer = client.get("/ready")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "ok")
+
+
+def test_another_schema_is_not_ready(client: FlaskClient, owner: psycopg2.extensions.connection) -> None:
+    with owner.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = 'older'")
+        try:
+            answer = client.get("/ready")
+        finally:
+            cursor.execute("UPDATE alembic_version SET version_num = '0001'")
+    assert (answer.status_code, answer.get_json()) == (503, {"status": "unavailable", "parts": ["postgres"]})
+
+
+def test_a_silent_redis_degrades(client: FlaskClient, redis_operator: Redis) -> None:
+    redis_operator.client_pause(2000)
+    try:
+        answer = client.get("/ready")
+    finally:
+        redis_operator.client_unpause()
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "degraded", "parts": ["redis"]})
+
+
+def test_metrics_are_prometheus_text(flask_app: Flask, client: FlaskClient) -> None:
+    client.get("/health")
+    text = client.get("/metrics").text
+    assert re.search(r'lvd_requests_total\{method="GET",route="/health",status="200"\} \d', text)
