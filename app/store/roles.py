@@ -1,16 +1,15 @@
 """The product's PostgreSQL roles and its database: who may log in, for how long a statement may run.
 
-Run once by whoever sets a server up (`make run` does it at every start; all of it may be repeated). Tables and the
-rights on each are the migrations' business. Imports nothing of ours, so that it can be used before the product is
-configured.
+Run once by whoever sets a server up (`make run` does it at every start; all of it may be repeated). Tables
+and the rights on each are the migrations' business. Imports nothing of ours, so that it can be used before
+the product is configured.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import encrypt_password
+from psycopg2.extensions import connection, encrypt_password
 
 MIGRATE = "live_validation_migrate"
 APP = "live_validation_app"
@@ -20,22 +19,26 @@ READONLY = "live_validation_readonly"
 
 @dataclass(frozen=True)
 class Role:
-    """A login without any power over the server. `settings` hold for each of its sessions (PostgreSQL's units)."""
+    """A login without any power over the server. `settings` hold for each of its sessions (PostgreSQL's
+    units).
+    """
 
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
 ROLES = (
-    # Owns the schema, used by `flask db` alone. A migration that cannot get its lock gives up instead of letting
-    # every request queue up behind it.
+    # Owns the schema, used by `flask db` alone. A migration that cannot get its lock gives up instead of
+    # letting every request queue up behind it.
     Role(MIGRATE, {"lock_timeout": "10s", "statement_timeout": "0"}),
-    # Pages, API and jobs. Shorter than every proxy's patience, so that the database says no before the proxy does.
+    # Pages, API and jobs. Shorter than every proxy's patience, so that the database says no before the proxy
+    # does.
     Role(
         APP,
         {"statement_timeout": "10s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s"},
     ),
-    # Only adds events. A commit that takes longer is repeated by its sender; and no one may weaken "2xx means kept".
+    # Only adds events. A commit that takes longer is repeated by its sender; and no one may weaken "2xx means
+    # kept".
     Role(
         INGEST,
         {
@@ -58,14 +61,16 @@ ROLES = (
 )
 
 
-def create_roles(admin: Connection, passwords: Mapping[str, str]) -> None:
+def create_roles(admin: connection, passwords: Mapping[str, str]) -> None:
     """Create the four roles or mend them: flags, settings and password (role name → password).
 
-    `admin` may create roles. Passwords leave this process only as SCRAM verifiers, so no server log can hold them.
-    One query string is one transaction: no session ever starts between a role's RESET and its SET.
+    `admin` may create roles. Passwords leave this process only as SCRAM verifiers, so no server log can hold
+    them. One query string is one transaction: no session ever starts between a role's RESET and its SET.
     """
     with admin.cursor() as cursor:
-        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", ([role.name for role in ROLES],))
+        cursor.execute(
+            "SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", ([role.name for role in ROLES],)
+        )
         existing = {name for (name,) in cursor}
         cursor.execute(
             sql.SQL("; ").join(
@@ -84,14 +89,18 @@ def _defining(role: Role, verifier: str, *, is_new: bool) -> Iterator[sql.Compos
     name = sql.Identifier(role.name)
     if is_new:
         yield sql.SQL("CREATE ROLE {} LOGIN").format(name)
-    yield sql.SQL("ALTER ROLE {} LOGIN NOCREATEDB NOCREATEROLE PASSWORD {}").format(name, sql.Literal(verifier))
+    yield sql.SQL("ALTER ROLE {} LOGIN NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+        name, sql.Literal(verifier)
+    )
     yield sql.SQL("ALTER ROLE {} RESET ALL").format(name)
     for setting, value in role.settings.items():
         yield sql.SQL("ALTER ROLE {} SET {} = {}").format(name, sql.Identifier(setting), sql.Literal(value))
 
 
-def create_database(admin: Connection, name: str) -> None:
-    """Create the database `name`, owned by the migrate role, unless it is there. `admin` is in autocommit mode."""
+def create_database(admin: connection, name: str) -> None:
+    """Create the database `name`, owned by the migrate role, unless it is there. `admin` is in autocommit
+    mode.
+    """
     with admin.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
         if cursor.fetchone() is None:
@@ -100,7 +109,7 @@ def create_database(admin: Connection, name: str) -> None:
             )
 
 
-def close_to_others(admin: Connection, name: str) -> None:
+def close_to_others(admin: connection, name: str) -> None:
     """Take away what every role of the server may do by default in `name`. `admin` is connected to it."""
     with admin.cursor() as cursor:
         cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
@@ -108,7 +117,7 @@ def close_to_others(admin: Connection, name: str) -> None:
     admit(admin, name)
 
 
-def admit(admin: Connection, name: str) -> None:
+def admit(admin: connection, name: str) -> None:
     """Let the roles into the database `name`; only the migrate role may make anything there."""
     with admin.cursor() as cursor:
         cursor.execute(

@@ -1,0 +1,94 @@
+"""Gunicorn for production and `make run`: cooperative workers that stop in order. Reads no environment,
+imports none of ours.
+
+Addresses and numbers of workers stand on the command line: `gunicorn -c gunicorn_config.py --bind …
+wsgi:flask_app`.
+"""
+
+from gevent import monkey
+
+# First of all, before anything imports `socket`, `ssl` or `time.sleep` and keeps the blocking one. In the
+# master too: workers are forked from it.
+monkey.patch_all()
+
+import contextlib  # noqa: E402
+import faulthandler  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gevent.util import print_run_info  # noqa: E402
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+
+worker_class = "gevent"
+# Greenlets of one worker: viewers of live pages hold one each, and senders wait in one for their commit.
+worker_connections = 2000
+# The compiled parser (+15–25 % requests/s); refuse to start without it instead of being slower unnoticed.
+http_parser = "fast"
+# Each worker imports the product for itself, after the fork: nothing (engine, pool, thread) is shared by
+# accident.
+preload_app = False
+
+# Longer than nginx keeps an idle connection (10 s), so that never Gunicorn closes one that nginx is about to
+# use.
+keepalive = 20
+# Longer than `keepalive`: an idle connection is over before the worker is cut off. `make run` shortens it.
+graceful_timeout = 40
+# Only the heartbeat of the event loop: a loop that is blocked for so long hangs for every request in it.
+timeout = 30
+# Restarting healthy workers costs requests, hides leaks and orphans metrics files; watch their memory
+# instead.
+max_requests = 0
+
+# The heartbeat is a file; on a disk that stalls, healthy workers would be killed. None: Gunicorn's own
+# default.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 (Gunicorn makes an unlinked file there)
+# One path per account: a second instance would fight over it, and nobody needs a remote control.
+control_socket_disable = True
+
+# nginx on this machine is the only one whose X-Forwarded-* are believed.
+forwarded_allow_ips = "127.0.0.1,::1"
+# What nginx lets through (http.conf) and not more.
+limit_request_line = 8190
+limit_request_fields = 100
+limit_request_field_size = 8190
+
+# The product writes one line per request itself; Gunicorn's own messages go to stderr.
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+
+
+def on_starting(server: Any) -> None:
+    """Metrics of an earlier life are nobody's: their files would be added to ours for ever."""
+    directory = _metrics_directory()
+    if directory:
+        for leftover in Path(directory).glob("*.db"):
+            leftover.unlink(missing_ok=True)
+
+
+def post_worker_init(worker: Any) -> None:
+    """Tell the product how to notice that this worker is to end, so that event streams let go of it."""
+    extensions = getattr(worker.wsgi, "extensions", None)
+    if extensions is not None:
+        extensions["stopping"] = lambda: not worker.alive
+
+
+def worker_abort(worker: Any) -> None:
+    """The loop was blocked for `timeout`: show where every thread and greenlet stands before the worker is
+    gone.
+    """
+    faulthandler.dump_traceback(all_threads=True)
+    print_run_info()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A dead worker's gauges (viewers, buffer) count no more; its counters stay."""
+    if _metrics_directory():
+        mark_process_dead(worker.pid)
+
+
+def _metrics_directory() -> str | None:
+    """The folder prometheus_client uses between processes, by its own reading of the environment."""
+    with contextlib.suppress(ValueError):
+        return str(MultiProcessCollector(None)._path)
+    return None
