@@ -7,11 +7,12 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
+from app.auth import mail, require, session
 from app.auth import routes as auth_routes
-from app.auth import session
 from app.config import Settings
-from app.dashboard import api, pages
+from app.dashboard import api, keys_api, pages, plan_api
 from app.ingest import routes as ingest_routes
+from app.ingest import upkeep
 from app.live import bell, stream
 from app.store import keeping
 
@@ -25,12 +26,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(flask_app, settings)
     errors.init_app(flask_app)
     session.init_app(flask_app, settings)
+    require.init_app(flask_app)
+    mail.init_app(flask_app)
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
+    upkeep.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
+    flask_app.register_blueprint(plan_api.blueprint)
+    flask_app.register_blueprint(keys_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     return flask_app

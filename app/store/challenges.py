@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from app.extensions import db
 
-MOST_PER_HOUR = 5  # OWASP ASVS 5.0 6.6.3, per address and purpose: a stranger's sign-ups never block a sign-in
+MOST_PER_HOUR = (
+    5  # OWASP ASVS 5.0 6.6.3, per address and purpose: a stranger's sign-ups never block a sign-in
+)
 MOST_TRIES = 5
 
 
@@ -52,7 +54,7 @@ ADD = text(
     VALUES (:id, :purpose, :email, :user_id, :browser_hash, :password_hash, now() + interval '10 minutes')
     """
 )
-# The try is counted by the statement that finds the challenge: of a thousand parallel guesses five are looked at.
+# The statement that finds the challenge counts the try: of a thousand parallel guesses five are looked at.
 TRY = text(
     """
     UPDATE challenges SET attempts = attempts + 1

@@ -25,7 +25,8 @@ FIND = text(
     """
 )
 REVOKE_API_KEY = text(
-    "UPDATE api_keys SET revoked_at = now() WHERE id = :id AND organisation_id = :organisation_id AND revoked_at IS NULL"
+    "UPDATE api_keys SET revoked_at = now()"
+    " WHERE id = :id AND organisation_id = :organisation_id AND revoked_at IS NULL"
 )
 REVOKE_WRITE_KEY = text(
     "UPDATE write_keys SET revoked_at = now()"
@@ -34,7 +35,7 @@ REVOKE_WRITE_KEY = text(
 
 
 def by_api_key_hash(key_hash: bytes) -> ApiKeyRef | None:
-    """The live API key with this hash. On a connection of its own, like sessions.alive and for the same reason."""
+    """The live API key with this hash. On a connection of its own, as sessions.alive explains."""
     with db.engine.connect() as connection:
         found = connection.execute(FIND, {"key_hash": key_hash}).one_or_none()
     return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes)) if found else None

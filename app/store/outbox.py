@@ -14,7 +14,7 @@ from app.store.tables import OutboxEntry
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job that is ours until its lock runs out. `attempts` counts this one; `last_error` is the one before."""
+    """A job that is ours until its lock runs out. `attempts` counts this one, `last_error` is older."""
 
     id: int
     queue: str
@@ -30,7 +30,8 @@ IS_DUE = "(state = 'waiting' AND not_before <= now() OR state = 'running' AND lo
 CLAIM = text(
     f"""
     UPDATE outbox SET state = 'running', attempts = attempts + 1,
-        locked_until = now() + make_interval(secs => coalesce((CAST(:lock_seconds AS jsonb) ->> job)::int, 60))
+        locked_until = now()
+            + make_interval(secs => coalesce((CAST(:lock_seconds AS jsonb) ->> job)::int, 60))
     WHERE id = (
         SELECT id FROM outbox
         WHERE {IS_DUE} AND queue = :queue ORDER BY not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -78,7 +79,7 @@ def add(
 
 
 def claim(queue: str, lock_seconds: Mapping[str, int]) -> Claim | None:
-    """Take the queue's oldest due job; None where there is none or others have them all. The caller commits."""
+    """Take the queue's oldest due job; None where none is left for us. The caller commits."""
     chosen = {"queue": queue, "lock_seconds": json.dumps(dict(lock_seconds))}
     found = db.session.execute(CLAIM, chosen).one_or_none()
     return Claim(*found) if found else None

@@ -20,7 +20,7 @@ class SignedIn:
     role: Role
 
 
-# Idle and absolute limits: 12 hours and 30 days, within OWASP ASVS 5.0 7.3.1 and 7.3.2 for a tool of this kind.
+# Idle and absolute limits (OWASP ASVS 5.0 7.3.1, 7.3.2): a working day and a month.
 ALIVE = text(
     """
     SELECT s.user_id, u.email, s.organisation_id, m.role, s.last_seen_at < now() - interval '1 minute'
@@ -43,7 +43,8 @@ PRUNE = text(
     """
     DELETE FROM auth_sessions WHERE id IN (
         SELECT id FROM auth_sessions
-        WHERE revoked_at < now() - interval '30 days' OR last_seen_at < now() - interval '60 days' LIMIT :limit
+        WHERE revoked_at < now() - interval '30 days' OR last_seen_at < now() - interval '60 days'
+        LIMIT :limit
     )
     """
 )

@@ -1,0 +1,1 @@
+"""The keys: who someone is, and the one word for what they may do."""

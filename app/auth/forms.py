@@ -1,0 +1,60 @@
+"""The forms of the door, and what reads the same fields from JSON: one set of rules judges both."""
+
+import orjson
+from flask import request
+from flask_wtf import FlaskForm
+from werkzeug.datastructures import MultiDict
+from wtforms import EmailField, HiddenField, PasswordField, StringField
+
+from app.errors import Refusal
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+
+class LoginForm(FlaskForm):
+    """E-mail and password. What is wrong with them is said by app/auth/journeys.py."""
+
+    email = EmailField()
+    password = PasswordField()
+
+
+class RegisterForm(LoginForm):
+    """The same two fields; the page says other things about them."""
+
+
+class VerifyForm(FlaskForm):
+    """The mailed code and whom it went to. Text, not a number: leading zeros count."""
+
+    email = HiddenField()
+    code = StringField()
+
+
+def read_fields() -> MultiDict[str, str]:
+    """The request's fields, from a form or a JSON object. Only strings pass; a field may come once.
+
+    Raises Refusal `unsupported_media_type`, `too_large`, `bad_json`, `bad_form`.
+    """
+    request.max_content_length = LARGEST_BODY_BYTES
+    if is_json():
+        return MultiDict(_json_fields())
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise Refusal("unsupported_media_type", "Send a form, or JSON as application/json.", 415)
+    if any(len(values) > 1 for _, values in request.form.lists()):
+        raise Refusal("bad_form", "A field came twice.", 400)
+    return MultiDict(request.form)
+
+
+def is_json() -> bool:
+    """Does a program ask? By `application/json` alone, which no foreign page can send without our leave."""
+    return request.mimetype == "application/json" or (not request.mimetype and not request.content_length)
+
+
+def _json_fields() -> dict[str, str]:
+    body = request.get_data()
+    try:
+        fields = orjson.loads(body) if body else {}
+    except orjson.JSONDecodeError:
+        raise Refusal("bad_json", "The body is not valid JSON.", 400) from None
+    if not isinstance(fields, dict):
+        raise Refusal("bad_json", "The body must be a JSON object.", 400)
+    return {name: value for name, value in fields.items() if isinstance(value, str)}

@@ -1,0 +1,109 @@
+"""Register, sign in, verify: what happens, whoever asks and however the answer is shown.
+
+Known and unknown addresses are told apart as late as possible: signing up does not even look, only the job
+that mails does.
+"""
+
+from flask import session
+
+from app.auth import addresses, codes, mail, passwords
+from app.auth import session as browser
+from app.errors import Refusal
+from app.extensions import db, settings
+from app.jobs import outbox
+from app.store import challenges, organisations, users
+from app.store.challenges import Challenge
+
+REGISTER = "register"
+LOGIN = "login"
+
+
+def register(email: str, password: str) -> None:
+    """Keep what a registration needs until its code comes back, and have the code mailed. No user yet.
+
+    Raises Refusal `bad_email`, `weak_password` (422).
+    """
+    address = addresses.normalised(email)
+    if address is None:
+        raise Refusal("bad_email", "This is not an e-mail address.", 422)
+    if reason := passwords.weakness(password, address):
+        raise Refusal("weak_password", reason, 422)
+    _challenge(REGISTER, address, password_hash=passwords.hashed(password))
+
+
+def login(email: str, password: str) -> None:
+    """Check the password and have a code mailed.
+
+    Raises Refusal `bad_credentials` (401), for an unknown address too and after the same work.
+    """
+    address = addresses.normalised(email) or ""
+    person = users.by_email(address)
+    db.session.commit()  # a hash takes its time, and holds no connection meanwhile
+    known_hash = person.password_hash if person and not person.is_disabled else None
+    if not passwords.fits(password, known_hash) or person is None:
+        raise Refusal("bad_credentials", "This e-mail address and password do not belong together.", 401)
+    if passwords.is_outdated(person.password_hash):
+        users.rehash(person.id, person.password_hash, passwords.hashed(password))
+    _challenge(LOGIN, address, user_id=person.id)
+
+
+def verify(email: str, typed: object) -> None:
+    """Redeem a code in the browser that asked for it, and sign in. Raises Refusal `bad_code` (401)."""
+    code = codes.cleaned(typed)
+    challenge = _attempt(email) if code else None
+    if not code or challenge is None or not _fits(challenge, code) or not _redeem(challenge):
+        db.session.rollback()
+        message = "This code is wrong, used or too old. Look for the newest mail, or ask for a new code."
+        raise Refusal("bad_code", message, 401)
+    db.session.commit()
+
+
+def _challenge(
+    purpose: str, email: str, *, user_id: int | None = None, password_hash: str | None = None
+) -> None:
+    """Ask for a code. Too many for one address within the hour look the same from here, and send no mail."""
+    challenge_id = challenges.add(
+        purpose, email, browser.browser_hash(), user_id=user_id, password_hash=password_hash
+    )
+    if challenge_id is not None:
+        outbox.add(db.session, mail.MAIL_CODE, {"challenge": str(challenge_id)})
+        session["challenge"] = str(challenge_id)
+    session["email"] = email
+    db.session.commit()
+
+
+def _attempt(email: str) -> Challenge | None:
+    """Count a try at this browser's challenge, for good."""
+    address = addresses.normalised(email)
+    challenge_id = browser.held_id("challenge")
+    if address is None or challenge_id is None:
+        return None
+    found = challenges.attempt(challenge_id, browser.browser_hash(), address)
+    db.session.commit()
+    return found
+
+
+def _fits(challenge: Challenge, code: str) -> bool:
+    return codes.fits(settings().secret_key, challenge.id, code, challenge.code_hash)
+
+
+def _redeem(challenge: Challenge) -> bool:
+    """Use the challenge up and begin the session in one transaction; False where another was faster."""
+    if not challenges.use(challenge.id):
+        return False
+    user_id = _make_user(challenge) if challenge.purpose == REGISTER else challenge.user_id
+    if user_id is None:
+        return False
+    organisation_id = organisations.home_of(user_id)
+    if organisation_id is None:
+        return False
+    browser.begin(user_id, organisation_id)
+    return True
+
+
+def _make_user(challenge: Challenge) -> int | None:
+    """The new user with an organisation of their own; None where the address got an account meanwhile."""
+    user_id = users.add(challenge.email, challenge.password_hash or "")
+    if user_id is not None:
+        organisations.found(f"{challenge.email.partition('@')[0]}'s organisation", user_id)
+    return user_id

@@ -1,0 +1,80 @@
+"""The door's mails. A job makes the code, keeps its hash, and hands the mail to the server."""
+
+import uuid
+from email.message import EmailMessage
+from email.utils import formatdate
+from urllib.parse import urljoin, urlsplit
+
+from flask import Flask, render_template
+
+from app.auth import codes
+from app.config import Settings
+from app.extensions import db, settings
+from app.jobs import registry, smtp
+from app.jobs.queues import Queue
+from app.jobs.registry import Job
+from app.store import challenges, sessions
+from app.store.outbox import Claim
+
+SUBJECT_OF = {"register": "Confirm your e-mail address", "login": "Your sign-in code"}
+
+
+def mail_code(claim: Claim) -> None:
+    """Mail the code of a challenge; to a registration's known address mail, without a code, that it is known.
+
+    The code is made here and nowhere else, so that none is ever in a queue, a log or a request's memory.
+    """
+    challenge_id = uuid.UUID(claim.arguments["challenge"])
+    to = challenges.addressee(challenge_id)
+    if to is None:
+        return  # used, superseded or too old: nobody waits for it
+    if to.purpose == "register" and to.has_account:
+        _send(claim, to.email, "You already have an account", "already_registered")
+        return
+    code = codes.new()
+    challenges.set_code(challenge_id, codes.hashed(settings().secret_key, challenge_id, code))
+    db.session.commit()  # first: a mailed code must be one that we know
+    _send(claim, to.email, SUBJECT_OF[to.purpose], "code", code=code)
+
+
+def prune(claim: Claim) -> None:
+    """Forget challenges and sessions that nobody can use any more."""
+    challenges.prune()
+    sessions.prune()
+
+
+MAIL_CODE = Job(
+    "mail_code",
+    Queue.CRITICAL,
+    mail_code,
+    timeout_seconds=25,
+    attempts=70,  # once a minute for the hour in which the challenge lives
+    longest_pause_seconds=60,
+)
+PRUNE = Job("prune_sign_ins", Queue.LOW, prune, timeout_seconds=30, every_seconds=600)
+
+
+def init_app(flask_app: Flask) -> None:
+    registry.declare(flask_app, MAIL_CODE, PRUNE)
+
+
+def _send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> None:
+    chosen = settings()
+    message = EmailMessage()
+    message["From"] = chosen.mail_from
+    message["To"] = to
+    message["Subject"] = subject
+    message["Date"] = formatdate(usegmt=True)
+    message["Message-ID"] = _message_id(claim.id, chosen)
+    message["Auto-Submitted"] = "auto-generated"
+    context = {**facts, "subject": subject, "login_url": urljoin(chosen.public_url, "/auth/login")}
+    message.set_content(render_template(f"mail/{template}.txt", **context))
+    message.add_alternative(render_template(f"mail/{template}.html", **context), subtype="html")
+    message.set_boundary("text-and-html")  # the library's own are digits, and only a code may look like one
+    smtp.send(message, to, chosen, repeated=claim.last_error == smtp.UNSURE)
+
+
+def _message_id(outbox_id: int, chosen: Settings) -> str:
+    """The same for every try, so that a repetition shows. In letters: only a code may look like one."""
+    letters = str(outbox_id).translate(str.maketrans("0123456789", "abcdefghij"))
+    return f"<outbox-{letters}@{urlsplit(chosen.public_url).hostname}>"

@@ -1,0 +1,162 @@
+"""The one word of authorisation: `@require(Permission.…)` on every view, `@open_door` on the few public ones.
+
+A view that carries neither is shut. The word only marks; one hook before every request asks who is there.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from flask import Flask, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app import errors
+from app.auth import keys, origin, sender, session
+from app.auth.memory import Memory
+from app.errors import Refusal
+from app.store.keys import ApiKeyRef, by_api_key_hash
+from app.store.tables import Role
+
+log = structlog.get_logger()
+
+View = TypeVar("View", bound=Callable[..., Any])
+KEY_REMEMBERED_SECONDS = 0.5
+
+
+class Permission(enum.StrEnum):
+    """What a view asks for."""
+
+    SEND = "send"  # write keys, and nobody else
+    READ = "read"
+    EDIT_PLAN = "edit_plan"
+    MANAGE = "manage"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks, for which organisation, and what they may do: a person's session or a program's API key."""
+
+    organisation_id: int
+    permissions: frozenset[Permission]
+    user_id: int | None = None
+    email: str | None = None
+    role: Role | None = None
+    session_id: UUID | None = None
+    key_id: int | None = None
+
+
+READS = frozenset({Permission.READ})
+EDITS = READS | {Permission.EDIT_PLAN}
+MANAGES = EDITS | {Permission.MANAGE}
+OF_ROLE = {Role.OWNER: MANAGES, Role.ADMIN: MANAGES, Role.EDITOR: EDITS, Role.VIEWER: READS}
+OF_SCOPE = {"read": READS, "manage": MANAGES}
+
+# Public as well, and not marked: foundations cannot import this room.
+FOUNDATIONS = frozenset({"static", "health.alive", "health.ready", "health.show_metrics"})
+FORBIDDEN = Refusal("forbidden", "This needs more rights than you have here. Ask an owner or admin.", 403)
+
+
+def require(permission: Permission) -> Callable[[View], View]:
+    """Let only those in who have the permission; `g.actor` (SEND: `g.sender`) then says who it is."""
+
+    def mark(view: View) -> View:
+        view.required = permission  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def open_door(view: View) -> View:
+    """Let everybody into this view."""
+    view.open_door = True  # type: ignore[attr-defined]
+    return view
+
+
+def init_app(flask_app: Flask) -> None:
+    sender.init_app(flask_app)
+    flask_app.extensions["api_keys"] = Memory(by_api_key_hash, KEY_REMEMBERED_SECONDS)
+    flask_app.before_request(guard)
+
+
+def guard() -> ResponseReturnValue | None:
+    """Before every request: may the view that it names answer it? Raises Refusal; may redirect."""
+    if request.endpoint is None or request.method == "OPTIONS":
+        return None  # no view will answer: it becomes 404 or 405, or the list of methods
+    view = current_app.view_functions[request.endpoint]
+    required: Permission | None = getattr(view, "required", None)
+    if required is Permission.SEND:
+        sender.admit()
+        return None
+    if required is not None:
+        return _admit(required)
+    if request.endpoint not in FOUNDATIONS and not getattr(view, "open_door", False):
+        log.error("view_unguarded", endpoint=request.endpoint)
+        raise FORBIDDEN
+    if request.method not in origin.SAFE_METHODS:
+        origin.check()
+    return None
+
+
+def _admit(required: Permission) -> ResponseReturnValue | None:
+    """Set `g.actor` to whoever has the permission; send a person who is not signed in to the door."""
+    key = _key()
+    actor = _actor_of_key(key) if key else _actor_of_session()
+    if actor is None:
+        return _ask_to_sign_in()
+    if not key and request.method not in origin.SAFE_METHODS:
+        origin.check()
+    if required not in actor.permissions:
+        raise FORBIDDEN
+    g.actor = actor
+    g.organisation_id = actor.organisation_id
+    return None
+
+
+def _is_api() -> bool:
+    return request.path.startswith("/api/")
+
+
+def _key() -> str | None:
+    """The API key of this request. Raises Refusal `key_in_url`, `two_credentials`."""
+    if not _is_api():
+        return None  # pages are for people
+    keys.refuse_in_url()
+    key = keys.presented()
+    if key and current_app.config["SESSION_COOKIE_NAME"] in request.cookies:
+        raise Refusal("two_credentials", "Send an API key or the session cookie, not both.", 400)
+    return key
+
+
+def _actor_of_key(key: str) -> Actor:
+    found: ApiKeyRef | None = None
+    if keys.is_written(key, keys.Kind.API):
+        found = current_app.extensions["api_keys"].recall(keys.hashed(key))
+    if found is None:
+        message = "This is no living API key. Write keys (lvw_…) only send events; API keys begin with lva_."
+        raise Refusal("bad_key", message, 401, headers=sender.CHALLENGE)
+    permissions = frozenset[Permission]().union(*(OF_SCOPE.get(scope, ()) for scope in found.scopes))
+    return Actor(found.organisation_id, permissions, key_id=found.id)
+
+
+def _actor_of_session() -> Actor | None:
+    found = session.current()
+    if found is None:
+        return None
+    return Actor(
+        found.organisation_id,
+        OF_ROLE[found.role],
+        user_id=found.user_id,
+        email=found.email,
+        role=found.role,
+        session_id=found.session_id,
+    )
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if errors.wants_json():
+        raise Refusal("not_signed_in", "Sign in, or send an API key.", 401, headers=sender.CHALLENGE)
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.show_login", next=wanted), 303)

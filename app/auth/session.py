@@ -1,0 +1,96 @@
+"""Who is signed in: a session in Redis points at a row in PostgreSQL, and the row decides.
+
+What the session holds before sign-in: `browser` (a random value that codes are bound to), `challenge` (its
+id), `email` (for the page that asks for the code), `next` (where to go then), `csrf_token`. After it:
+`auth_session` and a new `csrf_token`.
+"""
+
+import hashlib
+import ipaddress
+import secrets
+import uuid
+
+from flask import Flask, current_app, g, request, session
+from flask_wtf import CSRFProtect
+
+from app.auth import passwords
+from app.auth.cookie import CookieSessions
+from app.auth.memory import Memory
+from app.config import Settings
+from app.extensions import connect_redis
+from app.store import sessions
+from app.store.sessions import SignedIn
+
+# A sign-out in another process is noticed within this time; in Redis it counts at once.
+REMEMBERED_SECONDS = 0.5
+LONGEST_USER_AGENT = 256
+
+
+def init_app(flask_app: Flask, settings: Settings) -> None:
+    """Sessions, CSRF tokens and what passwords need. Connects to nothing yet."""
+    flask_app.config.update(
+        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_CHECK_DEFAULT=False,  # app/auth/origin.py asks, where a cookie is what speaks for the sender
+        WTF_CSRF_SSL_STRICT=False,  # replaced there by a check of Origin that http has too
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+    )
+    CSRFProtect(flask_app)
+    flask_app.session_interface = CookieSessions(flask_app, connect_redis(settings.redis_url))
+    flask_app.extensions["live_sessions"] = Memory(sessions.alive, REMEMBERED_SECONDS)
+    passwords.init_app(flask_app)
+
+
+def current() -> SignedIn | None:
+    """Who is signed in with this request's cookie. Raises Refusal `busy` while nobody can tell."""
+    session_id = held_id("auth_session")
+    return None if session_id is None else _live_sessions().recall(session_id)
+
+
+def browser_hash() -> bytes:
+    """What a code is bound to: the hash of a random value that only this browser's session holds."""
+    if "browser" not in session:
+        session["browser"] = secrets.token_urlsafe(32)
+    return hashlib.sha256(session["browser"].encode()).digest()
+
+
+def begin(user_id: int, organisation_id: int) -> None:
+    """Sign this browser in, under a new session id and a new CSRF token. The caller commits.
+
+    A session that it was signed in with before ends.
+    """
+    end()
+    begun = sessions.add(user_id, organisation_id, request.user_agent.string[:LONGEST_USER_AGENT], _address())
+    session["auth_session"] = str(begun)
+
+
+def end() -> None:
+    """Sign this browser out, here and in every process. The caller commits."""
+    if (session_id := held_id("auth_session")) is not None:
+        sessions.revoke(session_id)
+        _live_sessions().forget(session_id)
+    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]
+    session.clear()
+    g.pop("csrf_token", None)
+
+
+def held_id(name: str) -> uuid.UUID | None:
+    """An id that the session holds under this name; None, too, where somebody else wrote into Redis."""
+    try:
+        return uuid.UUID(session.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _live_sessions() -> Memory[uuid.UUID, SignedIn | None]:
+    return current_app.extensions["live_sessions"]
+
+
+def _address() -> str | None:
+    try:
+        return str(ipaddress.ip_address(request.remote_addr or ""))
+    except ValueError:  # a unix socket has none
+        return None

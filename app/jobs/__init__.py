@@ -1,0 +1,1 @@
+"""What happens off the request path."""

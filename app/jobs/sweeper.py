@@ -1,0 +1,76 @@
+"""The sweeper: finds what no wake-up found, wakes its queue, and does it here where Redis is out of reach."""
+
+import signal
+import time
+from collections import defaultdict
+
+import structlog
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import is_busy
+from app.extensions import db
+from app.jobs import registry
+from app.jobs.queues import Queue, wake
+from app.jobs.run import drain
+from app.store import outbox
+
+log = structlog.get_logger()
+
+PAUSE_SECONDS = 5.0
+PRUNE_SECONDS = 600.0
+
+
+def sweep_for_ever(flask_app: Flask) -> None:
+    """Sweep until SIGTERM, which waits for the job in hand."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    with flask_app.app_context():
+        sweeper = Sweeper()
+        while signal.sigtimedwait({signal.SIGTERM}, sweeper.pause_seconds) is None:
+            sweeper.sweep()
+
+
+class Sweeper:
+    """Remembers when the jobs that run by the clock are next worth a question to the database."""
+
+    def __init__(self) -> None:
+        self.pause_seconds = 0.0
+        self._next: dict[str, float] = defaultdict(float)
+        self._is_cut_off = False
+
+    def sweep(self) -> None:
+        """Look once; `pause_seconds` then says how soon to look again."""
+        self.pause_seconds = PAUSE_SECONDS
+        try:
+            self._repeat()
+            self._wake()
+        except SQLAlchemyError as error:
+            if not is_busy(error):
+                raise
+            if not self._is_cut_off:  # once per outage, not once per sweep
+                log.warning("sweep_failed", error=type(error).__name__)
+            self._is_cut_off = True
+        else:
+            self._is_cut_off = False
+        finally:
+            db.session.remove()
+
+    def _repeat(self) -> None:
+        """Add the jobs whose time has come; forget those that were done long ago."""
+        now = time.monotonic()
+        for job in registry.declared().values():
+            if job.every_seconds and self._next[job.name] <= now:
+                outbox.repeat(job.queue.value, job.name, job.every_seconds)
+                db.session.commit()
+                self._next[job.name] = now + job.every_seconds
+        if self._next[""] <= now:
+            outbox.prune()
+            db.session.commit()
+            self._next[""] = now + PRUNE_SECONDS
+
+    def _wake(self) -> None:
+        due = outbox.due()
+        db.session.commit()
+        for queue in Queue:
+            if queue.value in due and not wake(queue) and drain(queue):
+                self.pause_seconds = 0.0
