@@ -1,0 +1,1 @@
+"""The law book: how tracking plans are read, versioned and looked up."""

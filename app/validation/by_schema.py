@@ -1,0 +1,54 @@
+"""Judging an event by its JSON Schema: jsonschema-rs says whether, the errors it finds say why."""
+
+from typing import Any
+
+import jsonschema_rs
+
+from app.validation import document
+from app.validation.engine import Schema, validator_for
+from app.validation.model import VALID, Judgement
+from app.validation.problems import PlanInvalid, Problem
+from app.validation.reasons import Reasons
+
+
+class SchemaEvent:
+    """An event that a JSON Schema describes. Compiled when it is first judged, explained when it first fails."""
+
+    def __init__(
+        self, name: str, schema: Schema, dialect: str | None, definitions: dict[str, dict[str, Any]]
+    ) -> None:
+        self.name = name
+        self._schema = schema
+        self._dialect = dialect
+        self._definitions = definitions
+        self._validator: jsonschema_rs.Validator | None = None
+        self._reasons: Reasons | None = None
+
+    @property
+    def document(self) -> Schema:
+        """The event's schema with the definitions that it uses."""
+        return document.build(self._schema, self._dialect, self._definitions)
+
+    def problems(self) -> list[Problem]:
+        """Why the schema cannot be used; empty where it can."""
+        return document.problems(self.document)
+
+    def judge(self, payload: dict[str, Any]) -> Judgement:
+        """The verdict on a payload: invalid exactly where jsonschema-rs says so, and then with a reason.
+
+        Raises ValueError for a payload that is not JSON.
+        """
+        if self._validator is None:
+            self._compile()
+        assert self._validator is not None
+        if self._validator.is_valid(payload):
+            return VALID
+        if self._reasons is None:
+            self._reasons = Reasons(self.document, self._validator)
+        return self._reasons.explain(payload)
+
+    def _compile(self) -> None:
+        try:
+            self._validator = validator_for(self.document)
+        except ValueError as error:
+            raise PlanInvalid([Problem("bad_schema", f"The schema cannot be compiled: {error}")]) from error

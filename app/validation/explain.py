@@ -1,0 +1,121 @@
+"""What the errors of jsonschema-rs say of a value, one by one: which constraint, what it wants, what came."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from app.validation.model import Violation, ViolationKind
+from app.validation.near import near_names
+from app.validation.preview import preview, preview_options
+from app.validation.types import WORDS, one_of, word_for
+
+# A list of more texts than this gets no "did you mean": its index would not be worth its memory.
+MOST_OPTIONS: Final = 500
+# Larger than this, an invalid payload is explained by its first error alone: errors cost about 10 µs each, and an
+# array of 30,000 wrong numbers has 30,000.
+MOST_PLACES: Final = 10_000
+_INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+_NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
+
+Broken = tuple[str, Any, Any]  # the constraint's name, what it expects, what it received
+
+
+def _size(value: Any) -> Any:
+    return len(value) if isinstance(value, (str, list, dict)) else preview(value)
+
+
+_BROKEN: Final[dict[type, Callable[[Any, Any], Broken]]] = {
+    Kind.Enum: lambda kind, value: ("enum", preview_options(kind.options), preview(value)),
+    Kind.Constant: lambda kind, value: ("const", preview(kind.expected_value), preview(value)),
+    Kind.Pattern: lambda kind, value: ("pattern", preview(kind.pattern), preview(value)),
+    Kind.Format: lambda kind, value: ("format", kind.format, preview(value)),
+    Kind.Minimum: lambda kind, value: ("minimum", kind.limit, preview(value)),
+    Kind.Maximum: lambda kind, value: ("maximum", kind.limit, preview(value)),
+    Kind.ExclusiveMinimum: lambda kind, value: ("exclusive_minimum", kind.limit, preview(value)),
+    Kind.ExclusiveMaximum: lambda kind, value: ("exclusive_maximum", kind.limit, preview(value)),
+    Kind.MultipleOf: lambda kind, value: ("multiple_of", kind.multiple_of, preview(value)),
+    Kind.MinLength: lambda kind, value: ("min_length", kind.limit, _size(value)),
+    Kind.MaxLength: lambda kind, value: ("max_length", kind.limit, _size(value)),
+    Kind.MinItems: lambda kind, value: ("min_items", kind.limit, _size(value)),
+    Kind.MaxItems: lambda kind, value: ("max_items", kind.limit, _size(value)),
+    Kind.AdditionalItems: lambda kind, value: ("max_items", kind.limit, _size(value)),
+    Kind.UnevaluatedItems: lambda kind, value: ("max_items", _size(value) - len(kind.unexpected), _size(value)),
+    Kind.MinProperties: lambda kind, value: ("min_properties", kind.limit, _size(value)),
+    Kind.MaxProperties: lambda kind, value: ("max_properties", kind.limit, _size(value)),
+    Kind.UniqueItems: lambda kind, value: ("unique_items", True, _first_twin(value)),
+    Kind.Contains: lambda kind, value: ("contains", None, _size(value)),
+    Kind.ContentEncoding: lambda kind, value: ("content_encoding", kind.content_encoding, preview(value)),
+    Kind.ContentMediaType: lambda kind, value: ("content_media_type", kind.content_media_type, preview(value)),
+    Kind.Not: lambda kind, value: ("not", preview(kind.schema), preview(value)),
+    Kind.FalseSchema: lambda kind, value: ("forbidden", None, preview(value)),
+}
+
+
+def broken(kind: Any, value: Any) -> Broken:
+    """The constraint behind an error. A keyword that this judge does not know keeps its own name."""
+    explain = _BROKEN.get(type(kind))
+    return explain(kind, value) if explain else (snake(kind.name), None, preview(value))
+
+
+def constraint_broken(kind: Any, path: str, value: Any) -> Violation:
+    """The violation for an error about a value that is there and of the right type."""
+    constraint, expected, received = broken(kind, value)
+    suggestion = None
+    if constraint == "enum" and isinstance(value, str):
+        suggestion = nearest_option(kind.options, value)
+    return Violation(
+        ViolationKind.CONSTRAINT_BROKEN, path, expected, received, constraint=constraint, suggestion=suggestion
+    )
+
+
+def nearest_option(options: list[Any], value: str) -> str | None:
+    """The text among the options that was probably meant."""
+    if len(options) > MOST_OPTIONS:
+        return None
+    return near_names(tuple(option for option in options if isinstance(option, str))).nearest(value)
+
+
+def type_mismatch(types: list[str], path: str, value: Any) -> Violation:
+    """The violation for a value of another type; `types` in JSON Schema's words."""
+    expected = one_of([WORDS.get(word, word) for word in types])
+    suggestion = unquoted(value, types) if type(value) is str else None
+    return Violation(ViolationKind.TYPE_MISMATCH, path, expected, word_for(value), suggestion=suggestion)
+
+
+def unquoted(text: str, types: list[str]) -> str | None:
+    """The text without its quotes, where that is a value of one of these types."""
+    fits = (
+        ("integer" in types and _INTEGER.fullmatch(text))
+        or ("number" in types and _NUMBER.fullmatch(text))
+        or ("boolean" in types and text in ("true", "false"))
+    )
+    return text if fits else None
+
+
+def _first_twin(items: Any) -> Any:
+    """The first value that comes a second time."""
+    seen: list[Any] = []
+    for item in items[:200] if isinstance(items, list) else []:
+        if any(item == other and (type(item) is bool) == (type(other) is bool) for other in seen):
+            return preview(item)
+        seen.append(item)
+    return _size(items)
+
+
+def is_large(payload: Any) -> bool:
+    """Whether a payload has more places than are explained one by one."""
+    places, waiting = 0, [payload]
+    while waiting:
+        part = waiting.pop()
+        places += len(part)
+        if places > MOST_PLACES:
+            return True
+        waiting += [child for child in (part.values() if type(part) is dict else part) if type(child) in (dict, list)]
+    return False
+
+
+def snake(keyword: str) -> str:
+    """A JSON Schema keyword in our spelling: maxLength is max_length."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", keyword).lower()

@@ -1,0 +1,108 @@
+"""The judge's words: event, verdict, violation, judgement."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+# An answer stays readable and small: what is beyond this is counted, not listed.
+MOST_VIOLATIONS: Final = 100
+
+
+class Verdict(StrEnum):
+    """What the judge says of one event."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNPLANNED = "unplanned"
+    EXEMPT = "exempt"
+
+
+class ViolationKind(StrEnum):
+    """The ways in which an event can differ from its plan. Stored; sentences are made when shown."""
+
+    MISSING_PROPERTY = "missing_property"
+    EMPTY_VALUE = "empty_value"
+    TYPE_MISMATCH = "type_mismatch"
+    CONSTRAINT_BROKEN = "constraint_broken"
+    UNPLANNED_PROPERTY = "unplanned_property"
+    UNPLANNED_EVENT = "unplanned_event"
+    CONDITION_BROKEN = "condition_broken"
+
+
+class Severity(StrEnum):
+    """How much a violation weighs. Only an error makes an event invalid."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A named fact as it was sent. `envelope` holds what stands beside name and payload."""
+
+    name: str
+    payload: dict[str, Any]
+    envelope: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which one event broke one rule.
+
+    path: where in the payload, `a.b[0].c`; keys with other characters are quoted, `["odd.key"]`; "" is the payload.
+    expected, received: short JSON values, or words for types (text, integer, number, boolean, array, object, null,
+        date, datetime). None where there is nothing to say.
+    constraint: which one was broken (enum, pattern, minimum, …); only with CONSTRAINT_BROKEN.
+    suggestion: the name or value that was probably meant.
+    """
+
+    kind: ViolationKind
+    path: str
+    expected: Any = None
+    received: Any = None
+    severity: Severity = Severity.ERROR
+    constraint: str | None = None
+    suggestion: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's shape, without the sentence."""
+        shape: dict[str, Any] = {
+            "kind": self.kind.value,
+            "path": self.path,
+            "severity": self.severity.value,
+            "expected": self.expected,
+            "received": self.received,
+        }
+        if self.constraint is not None:
+            shape["constraint"] = self.constraint
+        if self.suggestion is not None:
+            shape["suggestion"] = self.suggestion
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on one event with its reasons, errors first. `omitted` counts reasons beyond the first 100."""
+
+    verdict: Verdict
+    violations: tuple[Violation, ...] = ()
+    omitted: int = 0
+
+
+VALID: Final = Judgement(Verdict.VALID)
+EXEMPT: Final = Judgement(Verdict.EXEMPT)
+
+
+def conclude(violations: list[Violation], uncounted: int = 0) -> Judgement:
+    """The judgement that these violations amount to: invalid with at least one error, valid otherwise.
+
+    The order is kept, except that errors come before warnings and infos. `uncounted`: violations known to exist
+    beyond the listed ones.
+    """
+    errors = [violation for violation in violations if violation.severity is Severity.ERROR]
+    if len(errors) != len(violations):
+        violations = errors + [v for v in violations if v.severity is not Severity.ERROR]
+    verdict = Verdict.INVALID if errors else Verdict.VALID
+    omitted = max(0, len(violations) - MOST_VIOLATIONS) + uncounted
+    return Judgement(verdict, tuple(violations[:MOST_VIOLATIONS]), omitted)

@@ -1,0 +1,197 @@
+"""An event's rules as a tree of properties: it becomes one JSON Schema, and finds the rule for a place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.validation import constraints as constraint_rules
+from app.validation.model import Severity
+from app.validation.paths import EACH, relax
+from app.validation.problems import Problem
+from app.validation.rules import Condition, Rule
+from app.validation.types import SCHEMAS, WORDS, Type
+
+# What a required value of type `any` can be: anything but null.
+NOT_NULL = [word for word in WORDS if word not in ("null", "integer")]
+
+
+@dataclass(slots=True)
+class Node:
+    """One property, or every element of an array. `rule` is None where only places below it have rules."""
+
+    order: int = 0
+    rule: Rule | None = None
+    children: dict[str, "Node"] = field(default_factory=dict)
+    each: "Node | None" = None
+    by_relaxed: dict[str, str] = field(default_factory=dict)
+
+    def known(self, key: str) -> str | None:
+        """The plan's spelling of a key, or None where the plan knows no such key."""
+        return key if key in self.children else self.by_relaxed.get(relax(key)) if self.by_relaxed else None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it must be there: as its rule says, else where something below it must."""
+        if self.rule is not None:
+            return self.rule.required
+        if self.each is not None:
+            return self.each.is_needed
+        return any(child.is_needed for child in self.children.values())
+
+    @property
+    def type(self) -> Type:
+        if self.rule is not None:
+            return self.rule.type
+        return Type.ARRAY if self.each is not None else Type.OBJECT if self.children else Type.ANY
+
+    @property
+    def severity(self) -> Severity:
+        """Of its rule, else the gravest below it."""
+        if self.rule is not None:
+            return self.rule.severity
+        below = [child.severity for child in (*self.children.values(), *([self.each] if self.each else []))]
+        order = list(Severity)
+        return min(below, key=order.index, default=Severity.ERROR)
+
+
+def build(rules: Sequence[Rule], conditions: Sequence[Condition], *, relaxed: bool) -> tuple[Node, list[Problem]]:
+    """The tree of these rules; problems carry the rule's position. Codes: duplicate_rule, path_conflict."""
+    root = Node(rule=Rule((), Type.OBJECT, required=True))
+    problems: list[Problem] = []
+    for position, rule in enumerate(rules):
+        node = _reach(root, rule.steps, position + 1, relaxed=relaxed)
+        if node.rule is not None:
+            text = f"`{rule.path}` has a rule already: `{node.rule.path}`."
+            problems.append(Problem("duplicate_rule", text, rule=position, path=rule.path))
+        else:
+            node.rule, node.order = rule, position + 1
+    problems += _conflicts(root)
+    for condition in conditions:
+        for steps in (condition.if_steps, condition.then_steps):
+            _reach(root, steps, len(rules) + 1, relaxed=relaxed)
+    return root, problems
+
+
+def _reach(node: Node, steps: Sequence[str], order: int, *, relaxed: bool) -> Node:
+    """The node at these steps, made where there is none."""
+    for step in steps:
+        if step == EACH:
+            if node.each is None:
+                node.each = Node(order)
+            node = node.each
+            continue
+        known = node.known(step)
+        if known is None:
+            known = step
+            node.children[step] = Node(order)
+            if relaxed:
+                node.by_relaxed[relax(step)] = step
+        node = node.children[known]
+    return node
+
+
+def _conflicts(node: Node) -> Iterator[Problem]:
+    below = [*node.children.values(), *([node.each] if node.each else [])]
+    rule = node.rule
+    wanted = None
+    if node.children and node.each:
+        wanted = "both an object and an array"
+    elif node.children and rule and rule.type not in (Type.OBJECT, Type.ANY):
+        wanted = "an object"
+    elif node.each and rule and rule.type not in (Type.ARRAY, Type.ANY):
+        wanted = "an array"
+    if wanted:
+        first = next((child.rule for child in below if child.rule), rule)
+        text = f"Rules below it make `{rule.path if rule else 'a property'}` {wanted}, which cannot be."
+        if rule and wanted.startswith("an "):
+            text = f"`{rule.path}` is {rule.type}, but rules below it make it {wanted}."
+        path = first.path if first else None
+        yield Problem("path_conflict", text, rule=max(0, (below[0].order or 1) - 1), path=path)
+    for child in below:
+        yield from _conflicts(child)
+
+
+def as_schema(root: Node, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """The rules as a JSON Schema 2020-12. Objects whose properties have rules admit no others."""
+    schema = _schema(root)
+    if conditions:
+        schema["allOf"] = [_condition_schema(root, condition) for condition in conditions]
+    return schema
+
+
+def _schema(node: Node) -> dict[str, Any]:
+    rule = node.rule
+    schema = dict(SCHEMAS[node.type])
+    if rule is not None:
+        schema |= constraint_rules.as_schema(rule.constraints, nullable=rule.nullable)
+        if rule.required and not rule.nullable:
+            schema = _not_empty(schema, rule.type)
+        if rule.nullable and "type" in schema:
+            schema["type"] = [schema["type"], "null"]
+    if node.each is not None:
+        schema["items"] = _schema(node.each)
+    if node.children or (rule is not None and not rule.steps):
+        schema["properties"] = {key: _schema(child) for key, child in node.children.items()}
+        schema["required"] = [key for key, child in node.children.items() if child.is_needed]
+        schema["additionalProperties"] = False
+    return schema
+
+
+def _not_empty(schema: dict[str, Any], kind: Type) -> dict[str, Any]:
+    """What is required must say something: a text that is not blank, a value that is not null."""
+    if kind is Type.ANY:
+        return {**schema, "type": NOT_NULL}
+    if kind is not Type.TEXT:
+        return schema
+    if "pattern" in schema:
+        return {**schema, "allOf": [{"pattern": r"\S"}]}
+    return {**schema, "pattern": r"\S"}
+
+
+def _condition_schema(root: Node, condition: Condition) -> dict[str, Any]:
+    wanted = _not_empty(dict(SCHEMAS[condition.type]), condition.type)
+    return {
+        "if": _at(_spelled(root, condition.if_steps), {"const": condition.equals}),
+        "then": _at(_spelled(root, condition.then_steps), wanted),
+    }
+
+
+def _spelled(node: Node, steps: Sequence[str]) -> list[str]:
+    """The steps in the spelling of the tree, which is the one that payloads are brought to."""
+    spelled = []
+    for step in steps:
+        known = node.known(step) or step
+        spelled.append(known)
+        node = node.children[known]
+    return spelled
+
+
+def _at(steps: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
+    for step in reversed(steps):
+        schema = {"type": "object", "properties": {step: schema}, "required": [step]}
+    return schema
+
+
+def align(node: Node, value: Any, way: tuple[str | int, ...], spellings: dict[tuple[str | int, ...], str]) -> Any:
+    """The value with its keys in the plan's spelling; the same object where they are so already.
+
+    `spellings` collects how the sender spelled what was changed, by the new place. A key that is right stays, and
+    its twin, `CARDNAME` beside `cardName`, is left as it is: unplanned.
+    """
+    if node.each is not None and type(value) is list:
+        items = [align(node.each, item, (*way, index), spellings) for index, item in enumerate(value)]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    if not node.children or type(value) is not dict:
+        return value
+    aligned: dict[str, Any] = {}
+    is_changed = False
+    for key, item in value.items():
+        known = node.known(key)
+        if known is None or (known != key and (known in value or known in aligned)):
+            aligned[key] = item
+            continue
+        if known != key:
+            spellings[*way, known] = key
+        aligned[known] = align(node.children[known], item, (*way, known), spellings)
+        is_changed = is_changed or known != key or aligned[known] is not item
+    return aligned if is_changed else value
