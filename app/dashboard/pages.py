@@ -201,7 +201,7 @@ def addresses(app_id: str) -> dict[str, str]:
         "eventsUrl": url_for("api.list_events", app_id=app_id),
         "summaryUrl": url_for("api.show_summary", app_id=app_id),
         "liveUrl": url_for("api.live", app_id=app_id),
-        "expectedUrl": url_for("api.show_expected", app_id=app_id),
+        "expectedUrl": url_for("plan_api.show_expected", app_id=app_id),
         "eventUrl": url_for("pages.event", app_id=app_id, event_id="EVENT_ID"),
         "ingestUrl": ingest_url(app_id),
     }

@@ -17,7 +17,10 @@ const LONGEST_VALUE = 300;
 export function renderDetail(entry, page) {
   const fields = h("div", { class: "event-fields" }, h("p", { class: "text-secondary p-3" }, "Reading the plan…"));
   expectedFields(page.expectedUrl, entry).then((expected) => {
-    fields.replaceChildren(fieldTable(mergeFields(entry.payload, expected, entry.violations)));
+    fields.replaceChildren(
+      fieldTable(mergeFields(entry.payload, expected.fields, entry.violations)),
+      otherVersion(entry, expected.plan_version) ?? "",
+    );
   });
   return h(
     "article",
@@ -107,6 +110,13 @@ function fieldTable({ rows, omitted }) {
     ),
     omitted > 0 && h("p", { class: "text-secondary p-3" }, `And ${omitted} more fields; the raw JSON has them all.`),
   );
+}
+
+// The rows' expectations are the plan's of today; the verdict is of the version that judged.
+function otherVersion(entry, version) {
+  if (version === null || version === entry.plan_version) return null;
+  const words = `Judged by version ${entry.plan_version} of the plan; types expected of fields without problems are version ${version}'s.`;
+  return h("p", { class: "text-secondary p-3 m-0" }, words);
 }
 
 function fieldRow(row) {

@@ -73,7 +73,7 @@ function sentRow(path, value, field, violations) {
     status,
     severity: severity(violations),
     expected: expectation(field, violations),
-    received: received(value, violations),
+    received: received(value, field, violations),
     value,
     isSent: true,
     violations,
@@ -94,9 +94,11 @@ function unsentRow(path, field, violations) {
 }
 
 // The judge's word for the type where it has one ("datetime"); a broken constraint's `received` is the value itself.
-function received(value, violations) {
+function received(value, field, violations) {
   const told = violations.find((violation) => violation.kind === "type_mismatch")?.received;
-  return typeof told === "string" ? told : typeOf(value);
+  if (typeof told === "string") return told;
+  const isFittingDate = !violations.length && typeof value === "string" && /^date(time)?$/.test(field?.type);
+  return isFittingDate ? field.type : typeOf(value);
 }
 
 function worst(violations) {
