@@ -1,4 +1,4 @@
-"""The browser's side by its sources: text stays text, nothing is inline, every icon exists, pages stay light."""
+"""The browser's side by its sources: text stays text, nothing is inline, icons exist, pages stay light."""
 
 import gzip
 import json
@@ -14,7 +14,7 @@ PAGES = [path for path in TEMPLATES if "mail" not in path.parts]
 BUILD = ROOT / "app" / "static" / "build"
 ICONS = ROOT / "app" / "static" / "src" / "icons.mjs"
 # What would read a stranger's text as markup or as code.
-MARKUP = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|setHTML|srcdoc"
+MARKUP = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|ContextualFragment|setHTML|srcdoc"
 CODE = r"\beval\(|new Function|setTimeout\(\s*[\"'`]|setInterval\(\s*[\"'`]|javascript:"
 MOST_SCRIPT_BYTES = 40_000  # compressed, before the first click
 

@@ -13,14 +13,14 @@ log = structlog.get_logger()
 
 FOLDER = "build"
 # Inside <script type="application/json"> only these could end the element or begin a comment.
-UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+UNSAFE = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 
 
 def asset(name: str) -> str:
     """The address of a built file by its plain name, for templates: `asset('app.css')`.
 
-    The names carry a hash of the content, so a browser may keep them for ever. Where nothing was built the plain
-    name is given: the page is then bare, but it is there.
+    The names carry a hash of the content, so a browser may keep them for ever. Where nothing was built the
+    plain name is given: the page is then bare, but it is there.
     """
     static = Path(current_app.static_folder or "")
     built = _names(static / FOLDER / "manifest.json").get(name, name)
@@ -28,7 +28,7 @@ def asset(name: str) -> str:
 
 
 def embedded(value: Any) -> Markup:
-    """A JSON value for a <script type="application/json"> in a template, whatever strings a stranger put into it."""
+    """A JSON value for a <script type="application/json">, whatever strings a stranger put into it."""
     return Markup(orjson.dumps(value).decode().translate(UNSAFE))  # noqa: S704  # escaped just here
 
 

@@ -64,15 +64,21 @@ class NewAppForm(FlaskForm):
     app_id = StringField("App id")
 
 
-def shell(slug: str | None = None) -> Shell:
-    """The frame's content in two queries. Raises Refusal `unknown_app` for an app that is not the organisation's."""
-    mine = apps.of_organisation(g.actor.organisation_id)
-    app = next((app for app in mine if app.slug == slug), None)
-    if slug is not None and app is None:
-        raise Refusal("unknown_app", "There is no such app in this organisation.", 404)
-    g.app_id = app.id if app else None
+def shell(app: AppRef | None = None, mine: list[AppRef] | None = None) -> Shell:
+    """The frame's content, in two queries."""
+    mine = apps.of_organisation(g.actor.organisation_id) if mine is None else mine
     name = organisations.name_of(g.actor.organisation_id)
     return Shell(name, g.actor.email, mine, app, g.actor.permissions)
+
+
+def shell_of(app_id: str) -> tuple[Shell, AppRef]:
+    """The frame around one of the organisation's apps, in the same two. Raises Refusal `unknown_app`."""
+    mine = apps.of_organisation(g.actor.organisation_id)
+    app = next((app for app in mine if app.slug == app_id), None)
+    if app is None:
+        raise Refusal("unknown_app", "There is no such app in this organisation.", 404)
+    g.app_id = app.id
+    return shell(app, mine), app
 
 
 def pass_rate(counts: dict[str, int]) -> str:
@@ -126,7 +132,9 @@ def card(app: AppRef, totals: dict[str, Any] | None) -> Card:
 @blueprint.get("/dashboard/apps/new")
 @require(Permission.MANAGE)
 def new_app() -> ResponseReturnValue:
-    return render_template("dashboard/new_app.html", shell=shell(), form=NewAppForm(formdata=None), error=None)
+    return render_template(
+        "dashboard/new_app.html", shell=shell(), form=NewAppForm(formdata=None), error=None
+    )
 
 
 @blueprint.post("/dashboard/apps")
@@ -156,7 +164,7 @@ def _form_again(refusal: Refusal, form: NewAppForm) -> ResponseReturnValue:
 def _show_key(app: AppRef, write_key: str, title: str) -> str:
     return render_template(
         "dashboard/key_shown.html",
-        shell=shell(app.slug),
+        shell=shell(app),
         title=title,
         write_key=write_key,
         curl=curl_line(app.slug, write_key),
@@ -167,9 +175,9 @@ def _show_key(app: AppRef, write_key: str, title: str) -> str:
 @require(Permission.READ)
 def live(app_id: str) -> ResponseReturnValue:
     """The live page. Its cursor is taken before its counts: an event in between is shown, never skipped."""
-    frame = shell(app_id)
+    frame, app = shell_of(app_id)
     cursor = stream.newest_cursor()
-    counted = summary.counts(frame.app.id)
+    counted = summary.counts(app.id)
     counts = counted["verdicts"]
     names = [{"name": event["name"]} for event in counted["events"]]
     started = {"cursor": cursor, "serverNow": int(time.time() * 1000), "counts": counts, "events": names}
@@ -188,8 +196,8 @@ def live(app_id: str) -> ResponseReturnValue:
 @require(Permission.READ)
 def event(app_id: str, event_id: str) -> ResponseReturnValue:
     """One event at an address that can be passed on."""
-    frame = shell(app_id)
-    entry = stream.with_sentences(api.the_event(frame.app, event_id))
+    frame, app = shell_of(app_id)
+    entry = stream.with_sentences(api.the_event(app, event_id))
     return render_template(
         "dashboard/event.html", shell=frame, page_data=embedded(addresses(app_id) | {"entry": entry})
     )
@@ -210,12 +218,12 @@ def addresses(app_id: str) -> dict[str, str]:
 @blueprint.get("/apps/<app_id>/settings")
 @require(Permission.MANAGE)
 def settings(app_id: str) -> ResponseReturnValue:
-    frame = shell(app_id)
+    frame, app = shell_of(app_id)
     return render_template(
         "dashboard/settings.html",
         shell=frame,
         ingest_url=ingest_url(app_id),
-        write_keys=apps.write_keys(frame.app),
+        write_keys=apps.write_keys(app),
     )
 
 

@@ -1,4 +1,4 @@
-"""A real Chromium, people who sign in with it, and an eye on its console: any error or policy violation fails."""
+"""A real Chromium, people who sign in with it, and an eye on its console: any error in it fails the test."""
 
 import os
 import re
@@ -86,8 +86,8 @@ def open_context(browser: Browser, stack: Stack, console: Console) -> Iterator[C
     opened: list[BrowserContext] = []
 
     def open_(**options: Any) -> BrowserContext:
-        options = {"viewport": DESK, "base_url": stack.url, "permissions": ["clipboard-read", "clipboard-write"]} | options
-        context = browser.new_context(**options)
+        own = {"viewport": DESK, "base_url": stack.url, "permissions": ["clipboard-read", "clipboard-write"]}
+        context = browser.new_context(**own | options)
         context.set_default_timeout(WAIT_SECONDS * 1000)
         console.attach(context)
         opened.append(context)

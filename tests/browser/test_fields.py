@@ -31,7 +31,9 @@ def modules(browser: Browser) -> Iterator[Page]:
     page.close()
 
 
-def merged(page: Page, payload: str, expected: list[dict[str, Any]], violations: list[dict[str, Any]]) -> dict[str, Any]:
+def merged(
+    page: Page, payload: str, expected: list[dict[str, Any]], violations: list[dict[str, Any]]
+) -> dict[str, Any]:
     """mergeFields of a payload written as JSON text: path → row, in the order shown."""
     rows = page.evaluate(
         """async ([payload, expected, violations]) => {
@@ -47,19 +49,34 @@ def merged(page: Page, payload: str, expected: list[dict[str, Any]], violations:
 
 def test_a_field_that_fits_is_valid(modules: Page) -> None:
     row = merged(modules, '{"price": 12.0}', [PRICE], [])["price"]
-    assert (row["status"], row["expected"], row["received"], row["value"]) == ("valid", "number", "number", "12.0")
+    assert (row["status"], row["expected"], row["received"], row["value"]) == (
+        "valid",
+        "number",
+        "number",
+        "12.0",
+    )
 
 
 def test_a_wrong_type_shows_both_and_comes_first(modules: Page) -> None:
     wrong = {**VIOLATION, "kind": "type_mismatch", "path": "price", "expected": "number", "received": "text"}
     rows = merged(modules, '{"sku": "a", "price": "x"}', [PRICE], [wrong])
     assert list(rows) == ["price", "sku"]
-    assert (rows["price"]["status"], rows["price"]["expected"], rows["price"]["received"]) == ("wrong", "number", "text")
+    assert (rows["price"]["status"], rows["price"]["expected"], rows["price"]["received"]) == (
+        "wrong",
+        "number",
+        "text",
+    )
     assert rows["sku"]["status"] == "unjudged"
 
 
 def test_a_missing_field_received_nothing(modules: Page) -> None:
-    missing = {**VIOLATION, "kind": "missing_property", "path": "price", "expected": "number", "received": None}
+    missing = {
+        **VIOLATION,
+        "kind": "missing_property",
+        "path": "price",
+        "expected": "number",
+        "received": None,
+    }
     row = merged(modules, "{}", [PRICE], [missing])["price"]
     assert (row["status"], row["received"], row["isSent"]) == ("missing", "nothing", False)
 
@@ -72,18 +89,35 @@ def test_an_optional_field_that_did_not_come_is_last_and_no_problem(modules: Pag
 
 def test_a_rule_for_each_element_holds_for_every_one(modules: Page) -> None:
     rule = {"path": "items[].price", "type": "number", "required": False}
-    wrong = {**VIOLATION, "kind": "type_mismatch", "path": "items[1].price", "expected": "number", "received": "text"}
+    wrong = {
+        **VIOLATION,
+        "kind": "type_mismatch",
+        "path": "items[1].price",
+        "expected": "number",
+        "received": "text",
+    }
     rows = merged(modules, '{"items": [{"price": 1}, {"price": "x"}]}', [rule], [wrong])
-    assert {path: row["status"] for path, row in rows.items()} == {"items[1].price": "wrong", "items[0].price": "valid"}
+    assert {path: row["status"] for path, row in rows.items()} == {
+        "items[1].price": "wrong",
+        "items[0].price": "valid",
+    }
 
 
 def test_sheets_are_matched_relaxed(modules: Page) -> None:
-    rows = merged(modules, '{"Card Name": "x"}', [{"path": "card_name", "type": "text", "required": True}], [])
+    rows = merged(
+        modules, '{"Card Name": "x"}', [{"path": "card_name", "type": "text", "required": True}], []
+    )
     assert {path: row["status"] for path, row in rows.items()} == {'["Card Name"]': "valid"}
 
 
 def test_an_odd_key_is_written_as_the_judge_writes_it(modules: Page) -> None:
-    extra = {**VIOLATION, "kind": "unplanned_property", "path": 'a["b.c"]', "expected": None, "received": "text"}
+    extra = {
+        **VIOLATION,
+        "kind": "unplanned_property",
+        "path": 'a["b.c"]',
+        "expected": None,
+        "received": "text",
+    }
     rows = merged(modules, '{"a": {"b.c": "x"}}', [], [extra])
     assert rows['a["b.c"]']["status"] == "unplanned"
 
@@ -95,7 +129,13 @@ def test_a_container_of_the_wrong_type_has_its_row(modules: Page) -> None:
 
 
 def test_a_warning_is_not_an_error(modules: Page) -> None:
-    warning = {"kind": "unplanned_property", "path": "x", "severity": "warning", "message": "m", "expected": None}
+    warning = {
+        "kind": "unplanned_property",
+        "path": "x",
+        "severity": "warning",
+        "message": "m",
+        "expected": None,
+    }
     assert merged(modules, '{"x": 1}', [], [warning])["x"]["severity"] == "warning"
 
 

@@ -1,4 +1,4 @@
-"""What strangers send is text on every page, whatever it looks like (stored and reflected scripts, class G)."""
+"""What strangers send is text on every page, whatever it looks like: stored and reflected scripts."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,7 +21,7 @@ HOSTILE = [
     "\u202eevil\u2066",
     "%s%n{0.__class__}",
     "`code` `",
-    "\u2028\u2029",
+    "line\u2028separators\u2029inside",
 ]
 READ = "element => element.textContent"
 

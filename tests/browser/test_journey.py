@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, mailed_code, new_address, register
+from tests.browser.conftest import PASSWORD, Console, SendingApp, mailed_code, new_address, register
 from tests.conftest import Stack
 
 
@@ -32,7 +32,7 @@ def test_signing_in_again_asks_for_a_new_code(stranger: Page, stack: Stack) -> N
     stranger.wait_for_url("**/dashboard")
 
 
-def test_a_wrong_password_keeps_the_address_and_says_so(stranger: Page, console) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_password_keeps_the_address_and_says_so(stranger: Page, console: Console) -> None:
     console.allow("401")
     stranger.goto("/auth/login")
     stranger.get_by_label("Email").fill("nobody@example.com")
@@ -81,7 +81,9 @@ def test_the_key_is_shown_once(page: Page) -> None:
     expect(page.get_by_text(key[:10])).to_be_visible()
 
 
-def test_a_taken_app_id_is_said_beside_the_field_and_nothing_typed_is_lost(page: Page, app, console) -> None:  # type: ignore[no-untyped-def]
+def test_a_taken_app_id_is_said_beside_the_field_and_nothing_typed_is_lost(
+    page: Page, app: SendingApp, console: Console
+) -> None:
     console.allow("409")
     page.goto("/dashboard/apps/new")
     page.get_by_label("Name").fill("Another")

@@ -1,11 +1,9 @@
 """The live page: what arrives, what is wrong with it, and that nothing is missed or shown twice."""
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import SendingApp
+from tests.browser.conftest import Console, SendingApp
 
 SHEET = """eventName,eventPayload,dataType,required
 add_to_cart,sku,text,true
@@ -126,7 +124,7 @@ def test_filters_live_in_the_url_and_apply_to_what_arrives(shop: SendingApp) -> 
     expect(page.locator("#rows tr")).to_have_count(2)
 
 
-def test_a_broken_line_reconnects_and_misses_nothing(shop: SendingApp, console) -> None:  # type: ignore[no-untyped-def]
+def test_a_broken_line_reconnects_and_misses_nothing(shop: SendingApp, console: Console) -> None:
     page = shop.page
     console.allow("ERR_FAILED")
     shop.send({"eventName": "before"})
@@ -200,9 +198,7 @@ def test_a_phone_of_360_pixels_shows_it_all(phone: Page, app: SendingApp, path: 
     assert phone.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_somebody_elses_app_is_as_unknown_as_none(
-    app: SendingApp, open_context: Callable[..., object], stack, console  # type: ignore[no-untyped-def]
-) -> None:
+def test_somebody_elses_app_is_as_unknown_as_none(app: SendingApp, console: Console) -> None:
     console.allow("404")
     app.page.goto("/apps/no-such-app")
     expect(app.page.get_by_role("heading", name="Nothing here")).to_be_visible()
