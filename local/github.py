@@ -8,8 +8,8 @@ import orjson
 PACKAGES: Final = Path(__file__).parent.parent / "node_modules" / "@octokit"
 SCHEMAS: Final = Path("webhooks-schemas") / "schema.json"
 EXAMPLES: Final = Path("webhooks-examples") / "api.github.com" / "index.json"
-# Most events have one definition of this ending, `issues_event`. The 13 without (`push`, `fork`, …: their definitions
-# end in `$event`) stay out of the plan, so that the demo shows unplanned events too.
+# Most events have one definition of this ending, `issues_event`. The 13 without (`push`, `fork`, …: their
+# definitions end in `$event`) stay out of the plan, so that the demo shows unplanned events too.
 ENDING: Final = "_event"
 
 

@@ -1,7 +1,9 @@
-"""Which branch of a `oneOf` or `anyOf` an event meant: by its discriminator, by its type, then by what is closest."""
+"""Which branch of a `oneOf` or `anyOf` an event meant: by its discriminator, by its type, then by what is
+closest.
+"""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from app.validation.document import resolve, target_of
 from app.validation.engine import Schema
@@ -10,7 +12,14 @@ from app.validation.engine import Schema
 MOST_NESTED_PARTS: Final = 20
 MOST_NESTED_CHOICES: Final = 3
 CHOICES: Final = ("oneOf", "anyOf")
-_TYPE_OF: Final = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_TYPE_OF: Final = {
+    str: "string",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
 
 Tags = dict[str, list[Any]]
 
@@ -86,7 +95,7 @@ def _declared_types(document: Schema, part: dict[str, Any], depth: int) -> set[s
     return None
 
 
-def _are_texts(value: Any) -> bool:
+def _are_texts(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
@@ -116,7 +125,9 @@ def discriminators(branch_tags: Sequence[Tags]) -> list[str]:
     names = list(dict.fromkeys(name for fixed in branch_tags for name in fixed))
     sets = {name: [repr(fixed.get(name)) for fixed in branch_tags] for name in names}
     telling = [name for name in names if len(set(sets[name])) > 1]
-    return sorted(telling, key=lambda name: (-sum(name in fixed for fixed in branch_tags), -len(set(sets[name]))))
+    return sorted(
+        telling, key=lambda name: (-sum(name in fixed for fixed in branch_tags), -len(set(sets[name])))
+    )
 
 
 def name_of(branch: Any, position: int) -> str:

@@ -23,7 +23,9 @@ _LAST: Final = 1_000_000  # behind every rule: what no rule is about
 
 
 class RulesEvent:
-    """An event that rules describe. Compiled when it is first judged, so that publishing a large plan is cheap."""
+    """An event that rules describe. Compiled when it is first judged, so that publishing a large plan is
+    cheap.
+    """
 
     def __init__(self, name: str, definition: dict[str, Any], *, relaxed: bool) -> None:
         self.name = name
@@ -146,7 +148,7 @@ class Findings:
         """The place as the sender spelled it."""
         if not self._spellings:
             return format_path(way)
-        return format_path(self._spellings.get(way[: i + 1], step) for i, step in enumerate(way))  # type: ignore[arg-type]
+        return format_path([self._spellings.get(way[: i + 1]) or step for i, step in enumerate(way)])
 
     def _add(self, node: Node, violation: Violation) -> None:
         self._found.append((node.order, violation))
@@ -205,7 +207,9 @@ class Findings:
             return Violation(ViolationKind.EMPTY_VALUE, path, wanted.value, "null", severity)
         if isinstance(value, str) and not value.strip() and _may_not_be_blank(kind, node):
             return Violation(ViolationKind.EMPTY_VALUE, path, wanted.value, preview(value), severity)
-        if isinstance(kind, Kind.Type) or (isinstance(kind, Kind.Format) and wanted in (Type.DATE, Type.DATETIME)):
+        if isinstance(kind, Kind.Type) or (
+            isinstance(kind, Kind.Format) and wanted in (Type.DATE, Type.DATETIME)
+        ):
             return _mistyped(node, path, value)
         return _weighed(explain.constraint_broken(kind, path, value), severity)
 
@@ -215,7 +219,10 @@ class Findings:
         self._settled.add(position)
         condition = self._conditions[position]
         way, value = self._follow(condition)
-        expected = {"type": condition.type.value, "when": {k: preview(v) for k, v in condition.when().items()}}
+        expected = {
+            "type": condition.type.value,
+            "when": {k: preview(v) for k, v in condition.when().items()},
+        }
         received = None if value is _NOTHING else word_for(value)
         if isinstance(value, str):
             received = preview(value) if not value.strip() else received
@@ -238,7 +245,9 @@ _NOTHING: Final = object()
 
 
 def _may_not_be_blank(kind: Any, node: Node) -> bool:
-    """Whether blank text is nothing here: where text is required, or where something else than text is wanted."""
+    """Whether blank text is nothing here: where text is required, or where something else than text is
+    wanted.
+    """
     if node.type is Type.TEXT:
         return node.rule is not None and node.rule.required
     return isinstance(kind, (Kind.Type, Kind.Format))

@@ -12,7 +12,7 @@ from app.validation.reasons import Reasons
 
 
 class SchemaEvent:
-    """An event that a JSON Schema describes. Compiled when it is first judged, explained when it first fails."""
+    """An event that a JSON Schema describes. Compiled when first judged, its reasons when it first fails."""
 
     def __init__(
         self, name: str, schema: Schema, dialect: str | None, definitions: dict[str, dict[str, Any]]

@@ -73,8 +73,12 @@ class Choice:
         words = [word for i in candidates for word in sorted(types(self._document, self._branches[i]) or ())]
         return explain.type_mismatch(list(dict.fromkeys(words)), self._path, value)
 
-    def _discriminate(self, candidates: list[int], value: dict[str, Any]) -> tuple[list[int], list[Violation]]:
-        """The candidates whose fixed values the event has; or what is wrong with the property that tells them apart."""
+    def _discriminate(
+        self, candidates: list[int], value: dict[str, Any]
+    ) -> tuple[list[int], list[Violation]]:
+        """The candidates whose fixed values the event has; or what is wrong with the property that tells them
+        apart.
+        """
         fixed = {i: tags(self._document, self._branches[i]) for i in candidates}
         for name in discriminators([fixed[i] for i in candidates]):
             if len(candidates) == 1:
@@ -132,7 +136,9 @@ class Choice:
         return self._explanation.violations(validator, value, self._way, self._depth + 1)
 
     def _together(self, branches: list[Errors], value: Any) -> Violation | None:
-        """One violation for branches that each fail by one error at the same place: what any of them would accept."""
+        """One violation for branches that each fail by one error at the same place: what any of them would
+        accept.
+        """
         if any(len(errors) != 1 for errors in branches):
             return None
         first = branches[0][0]
@@ -143,10 +149,12 @@ class Choice:
         for step in steps:
             value = value[step]
         path = format_path((*self._way, *steps))
-        if all(isinstance(kind, Kind.Type) for kind in kinds):
-            return explain.type_mismatch([word for kind in kinds for word in kind.types], path, value)
-        if all(isinstance(kind, Kind.Required) for kind in kinds):
-            names = list(dict.fromkeys(kind.property for kind in kinds))
+        mistyped = [kind.types for kind in kinds if isinstance(kind, Kind.Type)]
+        if len(mistyped) == len(kinds):
+            return explain.type_mismatch([word for words in mistyped for word in words], path, value)
+        missing = [kind.property for kind in kinds if isinstance(kind, Kind.Required)]
+        if len(missing) == len(kinds):
+            names = list(dict.fromkeys(missing))
             return self._either(names, path) if len(names) > 1 else None
         if any(isinstance(kind, (Kind.Custom, Kind.Required, Kind.AdditionalProperties)) for kind in kinds):
             return None
@@ -192,7 +200,9 @@ class Choice:
         return self._broken("one_of" if self._keyword == "oneOf" else "any_of", names, word_for(value))
 
     def _broken(self, constraint: str, expected: Any, received: Any) -> Violation:
-        return Violation(ViolationKind.CONSTRAINT_BROKEN, self._path, expected, received, constraint=constraint)
+        return Violation(
+            ViolationKind.CONSTRAINT_BROKEN, self._path, expected, received, constraint=constraint
+        )
 
 
 def _union(name: str, fixed: Iterable[Tags]) -> list[Any]:
@@ -208,6 +218,8 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 
 
 def _distance(errors: Errors) -> tuple[int, int, int]:
-    """How far a value is from a branch: a wrong type at the top weighs most, then many errors, then shallow ones."""
+    """How far a value is from a branch: a wrong type at the top weighs most, then many errors, then shallow
+    ones.
+    """
     at_top = sum(1 for error in errors if not error.instance_path and isinstance(error.kind, Kind.Type))
     return at_top, len(errors), -sum(len(error.instance_path) for error in errors)

@@ -7,9 +7,9 @@ A plan's content (app/plans/content.py keeps it) is one JSON object:
      "events": {"purchase": {"rules": […], "conditions": […]},       # see rules.py
                 "push": {"schema": {…} | true | false, "bundle": "1"}}}
 
-Events keep the order of the file that they came from. A schema's `#/$defs/…` and `#/definitions/…` point into its
-bundle, whose dialect holds for schemas that name none. Events with rules are matched relaxed, events with a schema
-exactly; where both could match, the exact name wins.
+Events keep the order of the file that they came from. A schema's `#/$defs/…` and `#/definitions/…` point into
+its bundle, whose dialect holds for schemas that name none. Events with rules are matched relaxed, events with
+a schema exactly; where both could match, the exact name wins.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ MOST_INDEXED_NAMES: Final = 5_000
 
 
 class CompiledPlan:
-    """A published version of a plan, ready to judge. Finding an event costs the same however many there are."""
+    """A published version of a plan, ready to judge. Finding an event costs the same in any plan."""
 
     def __init__(self, version: int, events: Iterable[PlannedEvent], *, relaxed: bool) -> None:
         self.version = version
@@ -59,8 +59,9 @@ class CompiledPlan:
 def compile_plan(content: Mapping[str, Any], version: int, *, is_checked: bool = False) -> CompiledPlan:
     """A plan that can judge. Raises PlanInvalid with every problem that there is.
 
-    `is_checked`: the content passed this function before, as every published version did. Its events are then compiled
-    when first judged: a new version of a large plan must not hold up the process that takes it into use.
+    `is_checked`: the content passed this function before, as every published version did. Its events are then
+    compiled when first judged: a new version of a large plan must not hold up the process that takes it into
+    use.
     """
     matching = content.get("matching") or {}
     definitions = content.get("events")

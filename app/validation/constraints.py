@@ -44,7 +44,10 @@ class Constraint:
 
 CONSTRAINTS: Final = {
     "enum": Constraint(
-        "enum", _SCALARS, lambda v: isinstance(v, list) and 0 < len(v) <= MOST_VALUES, "a list of 1 to 10,000 values"
+        "enum",
+        _SCALARS,
+        lambda v: isinstance(v, list) and 0 < len(v) <= MOST_VALUES,
+        "a list of 1 to 10,000 values",
     ),
     "const": Constraint("const", _SCALARS, lambda v: v is not None, "a value"),
     "pattern": Constraint("pattern", _TEXT, _is_text, "a regular expression"),

@@ -1,4 +1,6 @@
-"""One event's JSON Schema as a document of its own: its schema, its dialect, and the definitions that it uses."""
+"""One event's JSON Schema as a document of its own: its schema, its dialect, and the definitions that it
+uses.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,8 +13,8 @@ from app.validation.problems import Problem
 DEFINITIONS: Final = ("$defs", "definitions")
 # Deeper than any schema written by people; jsonschema-rs itself stops at 255.
 MOST_LEVELS: Final = 128
-# Places to visit if every reference were written out; the largest schema of GitHub's webhooks has 20,000. Beyond
-# this, a few lines of nested choices could keep a core busy for seconds.
+# Places to visit if every reference were written out; the largest schema of GitHub's webhooks has 20,000.
+# Beyond this, a few lines of nested choices could keep a core busy for seconds.
 MOST_PLACES: Final = 2_000_000
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _DEFINITION: Final = re.compile(r"#/(\$defs|definitions)/([^/]+)")
@@ -109,12 +111,14 @@ def resolve(document: Schema, schema: Any) -> Any:
 
 
 def problems(document: Schema) -> list[Problem]:
-    """Why this document cannot be judged by; empty where it can. Codes: too_deep, too_complex, and `engine.check`'s."""
+    """Why this document cannot be judged by; empty where it can. Codes: too_deep, too_complex, and
+    `engine.check`'s.
+    """
     if levels(document) > MOST_LEVELS:
         return [Problem("too_deep", f"The schema is nested deeper than {MOST_LEVELS} levels.")]
     found = check(document)
     if not found and _places(document) > MOST_PLACES:
-        text = "With every reference written out, the schema has more than two million places. Nest fewer choices."
+        text = "With its references written out, the schema has over two million places. Nest fewer choices."
         return [Problem("too_complex", text)]
     return found
 

@@ -12,9 +12,9 @@ from app.validation.problems import Problem
 Schema = dict[str, Any] | bool
 # What a schema is taken for where neither it nor its bundle names a dialect.
 DEFAULT_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-# A schema that mentions the format `regex` gets the default engine, because only with it are verdicts those of
-# jsonschema-rs with its defaults: it decides what counts as a regex in a payload. Its own patterns were all tried
-# with the linear engine before (`check`), so that nothing in it can backtrack.
+# A schema that mentions the format `regex` gets the default engine, because only with it are verdicts those
+# of jsonschema-rs with its defaults: it decides what counts as a regex in a payload. Its own patterns were
+# all tried with the linear engine before (`check`), so that nothing in it can backtrack.
 _MENTIONS_REGEX: Final = re.compile(rb'"format":"regex"|json-schema\.org/draft')
 _LOOK_AROUND: Final = re.compile(r"\(\?(?:=|!|<=|<!)")
 _BACK_REFERENCE: Final = re.compile(r"\\[1-9]|\\k<|\(\?P=")
@@ -22,7 +22,9 @@ _BACK_REFERENCE: Final = re.compile(r"\\[1-9]|\\k<|\(\?P=")
 
 def validator_for(schema: Schema, **options: Any) -> jsonschema_rs.Validator:
     """Compile a schema for judging. Raises jsonschema_rs.ValidationError or ValueError where it cannot be."""
-    if "pattern_options" not in options and not _MENTIONS_REGEX.search(orjson.dumps(_without_dialect(schema))):
+    if "pattern_options" not in options and not _MENTIONS_REGEX.search(
+        orjson.dumps(_without_dialect(schema))
+    ):
         options["pattern_options"] = jsonschema_rs.RegexOptions()
     return jsonschema_rs.validator_for(schema, offline=True, **options)
 
@@ -52,9 +54,13 @@ def _problem_of(error: jsonschema_rs.ValidationError) -> Problem:
             return _reference_problem(error.message)
         case ValidationErrorKind.Format(format="regex"):
             reason = pattern_problem(str(error.instance)) or "it is not a regular expression"
-            return Problem("bad_pattern", f"The pattern `{str(error.instance)[:200]}` is refused: {reason}.", path=place)
+            return Problem(
+                "bad_pattern", f"The pattern `{str(error.instance)[:200]}` is refused: {reason}.", path=place
+            )
         case ValidationErrorKind.AnyOf() | ValidationErrorKind.OneOfNotValid():
-            text = f"This is not a JSON Schema: `{str(error.instance)[:100]}` cannot stand at `{place or '/'}`."
+            text = (
+                f"This is not a JSON Schema: `{str(error.instance)[:100]}` cannot stand at `{place or '/'}`."
+            )
             return Problem("bad_schema", text, path=place)
     return Problem("bad_schema", f"This is not a JSON Schema: {error.message[:300]}.", path=place)
 

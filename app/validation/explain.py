@@ -13,8 +13,8 @@ from app.validation.types import WORDS, one_of, word_for
 
 # A list of more texts than this gets no "did you mean": its index would not be worth its memory.
 MOST_OPTIONS: Final = 500
-# Larger than this, an invalid payload is explained by its first error alone: errors cost about 10 µs each, and an
-# array of 30,000 wrong numbers has 30,000.
+# Larger than this, an invalid payload is explained by its first error alone: errors cost about 10 µs each,
+# and an array of 30,000 wrong numbers has 30,000.
 MOST_PLACES: Final = 10_000
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
@@ -41,13 +41,21 @@ _BROKEN: Final[dict[type, Callable[[Any, Any], Broken]]] = {
     Kind.MinItems: lambda kind, value: ("min_items", kind.limit, _size(value)),
     Kind.MaxItems: lambda kind, value: ("max_items", kind.limit, _size(value)),
     Kind.AdditionalItems: lambda kind, value: ("max_items", kind.limit, _size(value)),
-    Kind.UnevaluatedItems: lambda kind, value: ("max_items", _size(value) - len(kind.unexpected), _size(value)),
+    Kind.UnevaluatedItems: lambda kind, value: (
+        "max_items",
+        _size(value) - len(kind.unexpected),
+        _size(value),
+    ),
     Kind.MinProperties: lambda kind, value: ("min_properties", kind.limit, _size(value)),
     Kind.MaxProperties: lambda kind, value: ("max_properties", kind.limit, _size(value)),
     Kind.UniqueItems: lambda kind, value: ("unique_items", True, _first_twin(value)),
     Kind.Contains: lambda kind, value: ("contains", None, _size(value)),
     Kind.ContentEncoding: lambda kind, value: ("content_encoding", kind.content_encoding, preview(value)),
-    Kind.ContentMediaType: lambda kind, value: ("content_media_type", kind.content_media_type, preview(value)),
+    Kind.ContentMediaType: lambda kind, value: (
+        "content_media_type",
+        kind.content_media_type,
+        preview(value),
+    ),
     Kind.Not: lambda kind, value: ("not", preview(kind.schema), preview(value)),
     Kind.FalseSchema: lambda kind, value: ("forbidden", None, preview(value)),
 }
@@ -66,7 +74,12 @@ def constraint_broken(kind: Any, path: str, value: Any) -> Violation:
     if constraint == "enum" and isinstance(value, str):
         suggestion = nearest_option(kind.options, value)
     return Violation(
-        ViolationKind.CONSTRAINT_BROKEN, path, expected, received, constraint=constraint, suggestion=suggestion
+        ViolationKind.CONSTRAINT_BROKEN,
+        path,
+        expected,
+        received,
+        constraint=constraint,
+        suggestion=suggestion,
     )
 
 
@@ -112,7 +125,9 @@ def is_large(payload: Any) -> bool:
         places += len(part)
         if places > MOST_PLACES:
             return True
-        waiting += [child for child in (part.values() if type(part) is dict else part) if type(child) in (dict, list)]
+        waiting += [
+            child for child in (part.values() if type(part) is dict else part) if type(child) in (dict, list)
+        ]
     return False
 
 

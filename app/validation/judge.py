@@ -42,5 +42,3 @@ def _unplanned(name: str, plan: CompiledPlan | None) -> Judgement:
         ViolationKind.UNPLANNED_EVENT, "", None, preview(name), severity=Severity.WARNING, suggestion=near
     )
     return Judgement(Verdict.UNPLANNED, (violation,))
-
-

@@ -50,9 +50,10 @@ class Event:
 class Violation:
     """One way in which one event broke one rule.
 
-    path: where in the payload, `a.b[0].c`; keys with other characters are quoted, `["odd.key"]`; "" is the payload.
-    expected, received: short JSON values, or words for types (text, integer, number, boolean, array, object, null,
-        date, datetime). None where there is nothing to say.
+    path: where in the payload, `a.b[0].c`; keys with other characters are quoted, `["odd.key"]`; "" is the
+    payload itself.
+    expected, received: short JSON values, or words for types (text, integer, number, boolean, array,
+    object, null, date, datetime). None where there is nothing to say.
     constraint: which one was broken (enum, pattern, minimum, …); only with CONSTRAINT_BROKEN.
     suggestion: the name or value that was probably meant.
     """
@@ -83,7 +84,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The verdict on one event with its reasons, errors first. `omitted` counts reasons beyond the first 100."""
+    """The verdict on one event with its reasons, errors first. `omitted` counts those beyond 100."""
 
     verdict: Verdict
     violations: tuple[Violation, ...] = ()
@@ -97,8 +98,8 @@ EXEMPT: Final = Judgement(Verdict.EXEMPT)
 def conclude(violations: list[Violation], uncounted: int = 0) -> Judgement:
     """The judgement that these violations amount to: invalid with at least one error, valid otherwise.
 
-    The order is kept, except that errors come before warnings and infos. `uncounted`: violations known to exist
-    beyond the listed ones.
+    The order is kept, except that errors come before warnings and infos. `uncounted`: violations known to
+    exist beyond the listed ones.
     """
     errors = [violation for violation in violations if violation.severity is Severity.ERROR]
     if len(errors) != len(violations):

@@ -35,7 +35,11 @@ def slip_of(name: str, keys: Collection[str], planned: Container[str]) -> str | 
         return None
     own = forms(name).keys()
     for key in keys:
-        if abs(len(key) - len(name)) <= MOST_DIFFERENCE and key not in planned and not own.isdisjoint(forms(key)):
+        if (
+            abs(len(key) - len(name)) <= MOST_DIFFERENCE
+            and key not in planned
+            and not own.isdisjoint(forms(key))
+        ):
             return key
     return None
 

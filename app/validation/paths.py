@@ -18,7 +18,7 @@ MOST_STEPS: Final = 32
 MOST_KEY_CHARACTERS: Final = 200
 
 
-class BadPath(ValueError):
+class BadPath(ValueError):  # noqa: N818 (it says what the path is)
     """A rule's path that does not follow the grammar; the message says where and why."""
 
 
@@ -42,8 +42,8 @@ def join(path: str, key: str) -> str:
 def parse_rule_path(path: str) -> tuple[str, ...]:
     """The steps of a rule's path; EACH stands for every element of an array.
 
-    Keys are separated by dots, `[]` follows an array's name, `["a.b"]` quotes a key. A leading `payload.` says
-    nothing and is dropped. Raises BadPath.
+    Keys are separated by dots, `[]` follows an array's name, `["a.b"]` quotes a key. A leading `payload.`
+    says nothing and is dropped. Raises BadPath.
     """
     path = path.strip()
     if path.lower().startswith("payload."):
@@ -78,7 +78,9 @@ def _step(path: str, position: int, *, is_first: bool) -> tuple[str, int]:
     found = RULE_KEY.match(path, position)
     key = found.group().strip() if found else ""
     if not found or not key:
-        raise BadPath("a name is missing between two dots" if position < len(path) else "the path ends with a dot")
+        raise BadPath(
+            "a name is missing between two dots" if position < len(path) else "the path ends with a dot"
+        )
     return key, found.end()
 
 

@@ -17,7 +17,8 @@ def preview(value: Any) -> Any:
 
 def preview_options(options: list[Any]) -> list[Any]:
     """As many of a list's values as are short together, then how many more there are."""
-    room, shown = MOST_CHARACTERS, []
+    room = MOST_CHARACTERS
+    shown: list[Any] = []
     for option in options:
         room = _room_after(option, room - 2)
         if room < 0 and shown:
@@ -27,7 +28,9 @@ def preview_options(options: list[Any]) -> list[Any]:
 
 
 def _room_after(value: Any, room: int) -> int:
-    """The room that is left after writing the value; below 0, and no further looked at, where it does not fit."""
+    """The room that is left after writing the value; below 0, and no further looked at, where it does not
+    fit.
+    """
     if isinstance(value, str):
         return room - len(value) - 2
     if isinstance(value, list):

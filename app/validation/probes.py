@@ -1,8 +1,8 @@
 """Validators for the parts of one event's schema: what explaining a failure asks of it beyond yes and no.
 
-jsonschema-rs lists the errors of every branch of a failed `oneOf` or `anyOf`, and of every choice within them: the
-list can grow with the power of the nesting. So explaining uses a second validator in which these two keywords only
-report that they failed and where; the branch that was meant is then asked alone.
+jsonschema-rs lists the errors of every branch of a failed `oneOf` or `anyOf`, and of every choice within
+them: the list can grow with the power of the nesting. So explaining uses a second validator in which these
+two keywords only report that they failed and where; the branch that was meant is then asked alone.
 """
 
 from typing import Any, Final
@@ -91,8 +91,8 @@ def _marked(schema: Any, place: str, choices: dict[str, dict[str, Any]]) -> Any:
 def _reporter(keyword: str, branches: Branches) -> type:
     """A keyword class that fails, naming its place, where the original keyword would fail.
 
-    It knows the plain validators only: one that knew the explaining ones would be part of a cycle through Rust, which
-    Python could never free.
+    It knows the plain validators only: one that knew the explaining ones would be part of a cycle through
+    Rust, which Python could never free.
     """
 
     class Reporter:
@@ -103,12 +103,10 @@ def _reporter(keyword: str, branches: Branches) -> type:
         def validate(self, instance: Any) -> None:
             if self._place is None:
                 return
-            fitting = (branches.validator(self._place, keyword, i).is_valid(instance) for i in range(self._count))
-            if keyword == "anyOf":
-                is_fine = any(fitting)
-            else:
-                is_fine = sum(fitting) == 1
-            if not is_fine:
+            fitting = (
+                branches.validator(self._place, keyword, i).is_valid(instance) for i in range(self._count)
+            )
+            if not (any(fitting) if keyword == "anyOf" else sum(fitting) == 1):
                 raise ValueError(self._place)
 
     return Reporter

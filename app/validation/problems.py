@@ -8,8 +8,8 @@ from typing import Any
 class Problem:
     """One reason why a plan cannot be used.
 
-    event, rule: the event's name and the rule's position in it, from 0. path: where in the event's definition: a
-    rule's own path, or a JSON pointer into a schema. line: of the imported file, from 1.
+    event, rule: the event's name and the rule's position in it, from 0. path: where in the event's
+    definition: a rule's own path, or a JSON pointer into a schema. line: of the imported file, from 1.
     """
 
     code: str
@@ -34,7 +34,7 @@ class Problem:
         return shape
 
 
-class PlanInvalid(Exception):
+class PlanInvalid(Exception):  # noqa: N818 (it says what the plan is)
     """A plan that cannot be used; `problems` says why."""
 
     def __init__(self, problems: list[Problem]) -> None:

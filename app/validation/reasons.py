@@ -1,4 +1,6 @@
-"""Why a payload fails its JSON Schema: the errors of jsonschema-rs as violations, of the branch that was meant."""
+"""Why a payload fails its JSON Schema: the errors of jsonschema-rs as violations, of the branch that was
+meant.
+"""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -31,7 +33,9 @@ class Reasons:
         self._probes = Probes(document, validator)
 
     def explain(self, payload: dict[str, Any]) -> Judgement:
-        """The judgement on a payload that is not valid. It always has at least one violation of severity error."""
+        """The judgement on a payload that is not valid. It always has at least one violation of severity
+        error.
+        """
         explanation = Explanation(self._probes, is_large=explain.is_large(payload))
         found = explanation.violations(self._probes.whole, payload, ())
         if not found:
@@ -40,7 +44,7 @@ class Reasons:
 
 
 class Explanation:
-    """One payload's explanation. `uncounted` errors were seen, but not explained, because enough others were."""
+    """One payload's explanation. `uncounted` errors were seen, but not explained: enough others were."""
 
     def __init__(self, probes: Probes, *, is_large: bool) -> None:
         self.probes = probes
@@ -48,7 +52,9 @@ class Explanation:
         self.branches_left = MOST_BRANCHES
         self._is_large = is_large
 
-    def violations(self, validator: jsonschema_rs.Validator, value: Any, way: Way, depth: int = 0) -> list[Violation]:
+    def violations(
+        self, validator: jsonschema_rs.Validator, value: Any, way: Way, depth: int = 0
+    ) -> list[Violation]:
         """What keeps a value, which stands at `way` in the payload, from being valid."""
         found: dict[tuple[Any, ...], Violation] = {}
         for error in self.errors(validator, value):
@@ -68,8 +74,8 @@ class Explanation:
                 return [error]
             return []
         errors = list(validator.iter_errors(value))
-        # What is unevaluated depends on which branches fit, and the explaining validator does not tell that on: with
-        # a failed choice these errors are noise, without one the plain validator knows them exactly.
+        # What is unevaluated depends on which branches fit, and the explaining validator does not tell that
+        # on: with a failed choice these errors are noise, without one the plain validator knows them exactly.
         if any(isinstance(error.kind, _UNEVALUATED) for error in errors):
             if any(isinstance(error.kind, Kind.Custom) for error in errors):
                 return [error for error in errors if not isinstance(error.kind, _UNEVALUATED)]
@@ -77,7 +83,9 @@ class Explanation:
                 return list(self.probes.plain.iter_errors(value))
         return errors
 
-    def _of(self, error: jsonschema_rs.ValidationError, root: Any, way: Way, depth: int) -> Iterator[Violation]:
+    def _of(
+        self, error: jsonschema_rs.ValidationError, root: Any, way: Way, depth: int
+    ) -> Iterator[Violation]:
         kind = error.kind
         steps = error.instance_path
         value = root
@@ -142,7 +150,11 @@ def _triggers(dependencies: Any, name: str, parent: Any) -> list[str]:
     """The properties whose presence asks for `name`."""
     if not isinstance(dependencies, dict) or not isinstance(parent, dict):
         return []
-    return [key for key, names in dependencies.items() if key in parent and isinstance(names, list) and name in names]
+    return [
+        key
+        for key, names in dependencies.items()
+        if key in parent and isinstance(names, list) and name in names
+    ]
 
 
 def _forbidden(value: Any, way: Way) -> Violation:
@@ -170,14 +182,18 @@ def _misnamed(error: Any, way: Way) -> Violation:
 
 
 def _identity(violation: Violation) -> tuple[Any, ...]:
-    """What two violations have in common that say the same: two parts of an `allOf` may both ask for a property."""
+    """What two violations have in common that say the same: two parts of an `allOf` may both ask for a
+    property.
+    """
     if violation.kind is ViolationKind.MISSING_PROPERTY:
         return violation.kind, violation.path
     return violation.kind, violation.path, violation.constraint, str(violation.expected)
 
 
 def _without_echoes(found: list[Violation]) -> list[Violation]:
-    """Without what only follows from a wrong type at the same place: 5 is then no member of a list of texts either."""
+    """Without what only follows from a wrong type at the same place: 5 is then no member of a list of texts
+    either.
+    """
     mistyped = {v.path for v in found if v.kind is ViolationKind.TYPE_MISMATCH}
     if not mistyped:
         return found

@@ -5,8 +5,8 @@ A rule in a plan's content:
     {"path": "items[].price", "type": "number", "required": true,
      "nullable": false, "severity": "error", "constraints": {"minimum": 0}, "description": "…"}
 
-A condition: {"if": "payment", "equals": "card", "then": "card_brand", "type": "text"}: where `payment` is `card`,
-`card_brand` must be there, not empty, and a text. Only path and type (if, equals, then) are needed.
+A condition: {"if": "payment", "equals": "card", "then": "card_brand", "type": "text"}: where `payment` is
+`card`, `card_brand` must be there, not empty, and a text. Only path and type (if, equals, then) are needed.
 """
 
 from dataclasses import dataclass, field
@@ -50,8 +50,8 @@ class Condition:
 
 
 def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
-    """A rule from a plan's content, or None with the reasons. Codes: bad_rule, bad_path, unknown_type, those of
-    `constraints.check`."""
+    """A rule from a plan's content, or None with the reasons. Codes: bad_rule, bad_path, unknown_type, those
+    of `constraints.check`."""
     if not isinstance(given, dict) or not isinstance(given.get("path"), str):
         return None, [Problem("bad_rule", "A rule is an object with a path and a type.")]
     path = given["path"]
@@ -61,10 +61,10 @@ def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
         steps = parse_rule_path(path)
     except BadPath as error:
         problems.append(Problem("bad_path", f"The path `{path[:200]}` cannot be read: {error}."))
-    kind = given.get("type")
+    kind = str(given.get("type"))
     constraints = given.get("constraints", {})
     if kind not in list(Type):
-        problems.append(Problem("unknown_type", f"The type `{str(kind)[:100]}` is unknown. Use {_types()}."))
+        problems.append(Problem("unknown_type", f"The type `{kind[:100]}` is unknown. Use {_types()}."))
     elif not isinstance(constraints, dict):
         problems.append(Problem("bad_rule", "`constraints` must be an object."))
     else:
@@ -91,7 +91,8 @@ def read_condition(given: Any) -> tuple[Condition | None, list[Problem]]:
     steps = []
     for member in ("if", "then"):
         try:
-            steps.append(parse_rule_path(given.get(member) if isinstance(given.get(member), str) else ""))
+            path = given.get(member)
+            steps.append(parse_rule_path(path if isinstance(path, str) else ""))
         except BadPath as error:
             return None, [Problem("bad_condition", f"The condition's `{member}` cannot be read: {error}.")]
         if EACH in steps[-1]:
@@ -101,7 +102,9 @@ def read_condition(given: Any) -> tuple[Condition | None, list[Problem]]:
         text = f"The condition's type `{str(kind)[:100]}` is unknown. Use {_types()}."
         return None, [Problem("bad_condition", text)]
     if isinstance(given["equals"], (dict, list)):
-        return None, [Problem("bad_condition", "A condition compares with a text, a number, true, false or null.")]
+        return None, [
+            Problem("bad_condition", "A condition compares with a text, a number, true, false or null.")
+        ]
     if steps[0] == steps[1]:
         return None, [Problem("bad_condition", "A condition cannot be about one property alone.")]
     return Condition(steps[0], given["equals"], steps[1], Type(kind)), []

@@ -1,4 +1,6 @@
-"""What a violation says to a person: made when it is shown, so that the stored code and parameters stay stable."""
+"""What a violation says to a person: made when it is shown, so that the stored code and parameters stay
+stable.
+"""
 
 import json
 from collections.abc import Callable
@@ -79,7 +81,13 @@ def _condition(shape: Shape) -> str:
     assert isinstance(expected, dict)
     kind, received = expected.get("type", "any"), shape.get("received")
     wanted = "there" if kind == "any" else _a(str(kind))
-    state = "is missing" if received is None else f"is {_a(str(received))}" if str(received).strip() else "is empty"
+    state = (
+        "is missing"
+        if received is None
+        else f"is {_a(str(received))}"
+        if str(received).strip()
+        else "is empty"
+    )
     if beside := expected.get("with"):
         return f"{_place(shape)} {state}. It must come with {_names(beside)}."
     when = " and ".join(f"`{path}` is {_quoted(value)}" for path, value in expected.get("when", {}).items())
@@ -105,11 +113,19 @@ def _is_rest(option: Any) -> bool:
 
 
 def _times(count: Any, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s" if noun != "property" else f"{count} properties"
+    return (
+        f"{count} {noun}"
+        if count == 1
+        else f"{count} {noun}s"
+        if noun != "property"
+        else f"{count} properties"
+    )
 
 
 def _limit(words: str) -> Callable[[Shape], str]:
-    return lambda s: f"{_place(s)} must be {words} {_quoted(s.get('expected'))}, but is {_quoted(s.get('received'))}."
+    return lambda s: (
+        f"{_place(s)} must be {words} {_quoted(s.get('expected'))}, but is {_quoted(s.get('received'))}."
+    )
 
 
 def _count(words: str, noun: str) -> Callable[[Shape], str]:
@@ -133,12 +149,15 @@ def _format(shape: Shape) -> str:
         "datetime": "a real moment, like 2025-11-03T10:30:00",
         "date-time": "a date and time with its zone, like 2025-11-03T10:30:00Z",
     }
-    return f"{_place(shape)} must be {shapes.get(str(expected), f'in the format {expected}')}, but is {received}."
+    wanted = shapes.get(str(expected), f"in the format {expected}")
+    return f"{_place(shape)} must be {wanted}, but is {received}."
 
 
 def _property_names(shape: Shape) -> str:
     expected = shape.get("expected")
-    wanted = ", ".join(f"{k} {_quoted(v)}" for k, v in expected.items()) if isinstance(expected, dict) else "other"
+    wanted = (
+        ", ".join(f"{k} {_quoted(v)}" for k, v in expected.items()) if isinstance(expected, dict) else "other"
+    )
     return f"The name of {_place(shape)} is not allowed: names must have {wanted}."
 
 
@@ -154,7 +173,9 @@ def _any_of(shape: Shape) -> str:
     expected = shape.get("expected")
     options = expected if isinstance(expected, list) else [expected]
     words = [
-        " and ".join(f"{k} {_quoted(v)}" for k, v in option.items()) if isinstance(option, dict) else str(option)
+        " and ".join(f"{k} {_quoted(v)}" for k, v in option.items())
+        if isinstance(option, dict)
+        else str(option)
         for option in options
     ]
     return f"{_place(shape)} must be one of: {'; '.join(words)}; but is {_quoted(shape.get('received'))}."
@@ -167,7 +188,9 @@ def _properties(how: str) -> Callable[[Shape], str]:
 _CONSTRAINTS: Final[dict[str, Callable[[Shape], str]]] = {
     "enum": _enum,
     "const": _limit("exactly"),
-    "pattern": lambda s: f"{_place(s)} must match `{s.get('expected')}`, but is {_quoted(s.get('received'))}.",
+    "pattern": lambda s: (
+        f"{_place(s)} must match `{s.get('expected')}`, but is {_quoted(s.get('received'))}."
+    ),
     "format": _format,
     "minimum": _limit("at least"),
     "maximum": _limit("at most"),
@@ -180,7 +203,9 @@ _CONSTRAINTS: Final[dict[str, Callable[[Shape], str]]] = {
     "max_items": _count("at most", "item"),
     "min_properties": _count("at least", "property"),
     "max_properties": _count("at most", "property"),
-    "unique_items": lambda s: f"{_place(s)} must not repeat an item, but repeats {_quoted(s.get('received'))}.",
+    "unique_items": lambda s: (
+        f"{_place(s)} must not repeat an item, but repeats {_quoted(s.get('received'))}."
+    ),
     "contains": lambda s: f"{_place(s)} does not have as many items of the asked kind as it must.",
     "not": lambda s: f"{_place(s)} must not be {_quoted(s.get('received'))}: the plan excludes it.",
     "forbidden": lambda s: f"{_place(s)} must not be sent at all.",

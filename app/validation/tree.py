@@ -54,7 +54,9 @@ class Node:
         return min(below, key=order.index, default=Severity.ERROR)
 
 
-def build(rules: Sequence[Rule], conditions: Sequence[Condition], *, relaxed: bool) -> tuple[Node, list[Problem]]:
+def build(
+    rules: Sequence[Rule], conditions: Sequence[Condition], *, relaxed: bool
+) -> tuple[Node, list[Problem]]:
     """The tree of these rules; problems carry the rule's position. Codes: duplicate_rule, path_conflict."""
     root = Node(rule=Rule((), Type.OBJECT, required=True))
     problems: list[Problem] = []
@@ -172,11 +174,13 @@ def _at(steps: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def align(node: Node, value: Any, way: tuple[str | int, ...], spellings: dict[tuple[str | int, ...], str]) -> Any:
+def align(
+    node: Node, value: Any, way: tuple[str | int, ...], spellings: dict[tuple[str | int, ...], str]
+) -> Any:
     """The value with its keys in the plan's spelling; the same object where they are so already.
 
-    `spellings` collects how the sender spelled what was changed, by the new place. A key that is right stays, and
-    its twin, `CARDNAME` beside `cardName`, is left as it is: unplanned.
+    `spellings` collects how the sender spelled what was changed, by the new place. A key that is right stays,
+    and its twin, `CARDNAME` beside `cardName`, is left as it is: unplanned.
     """
     if node.each is not None and type(value) is list:
         items = [align(node.each, item, (*way, index), spellings) for index, item in enumerate(value)]

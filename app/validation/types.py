@@ -49,15 +49,23 @@ LONGEST_DATETIME: Final = len("2025-11-03T10:30:00.123456789+05:30")
 
 
 def is_date(text: str) -> bool:
-    """A day of the real calendar, `2025-11-03`, or such a day with a time: the sheets' word "date" covers both."""
+    """A day of the real calendar, `2025-11-03`, or such a day with a time: the sheets' word "date" covers
+    both.
+    """
     if len(text) != len("2025-11-03"):
         return is_datetime(text)
     return _is_day(text)
 
 
 def is_datetime(text: str) -> bool:
-    """A day of the real calendar with a time: ISO 8601 (zone optional), or with a space, `2025-11-03 10:30:00`."""
-    if not SHORTEST_DATETIME <= len(text) <= LONGEST_DATETIME or text[10] not in "Tt " or not _is_day(text[:10]):
+    """A day of the real calendar with a time: ISO 8601 (zone optional), or with a space, `2025-11-03
+    10:30:00`.
+    """
+    if (
+        not SHORTEST_DATETIME <= len(text) <= LONGEST_DATETIME
+        or text[10] not in "Tt "
+        or not _is_day(text[:10])
+    ):
         return False
     try:
         datetime.fromisoformat(text)
@@ -79,7 +87,14 @@ def _is_day(text: str) -> bool:
 
 FORMATS: Final = {"live-date": is_date, "live-datetime": is_datetime}
 
-_WORD_OF: Final = {str: "text", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+_WORD_OF: Final = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    list: "array",
+    dict: "object",
+}
 
 
 def word_for(value: Any) -> str:

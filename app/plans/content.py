@@ -1,0 +1,94 @@
+"""A plan version's content: what it looks like, and how one is changed by another.
+
+The content is one JSON object, kept as text in the order of the file that it came from:
+
+    {"matching": {"events": "relaxed", "properties": "relaxed"},
+     "bundles": {"1": {"dialect": "…", "$defs": {…}, "definitions": {…}}},
+     "events": {"purchase": {"rules": […], "conditions": […]},
+                "push": {"schema": {…} | true | false, "bundle": "1"}}}
+
+An event is described by rules and conditions (app/validation/rules.py) or by a JSON Schema. A schema's
+`#/$defs/…` and `#/definitions/…` point into its bundle, whose dialect holds for schemas that name none.
+`matching` says how names are compared where rules describe them: `relaxed` (case, and space or underscore,
+don't count) or `exact`; schemas are exact about both.
+"""
+
+from typing import Any
+
+import orjson
+
+from app.validation.paths import relax
+
+Content = dict[str, Any]
+
+
+def empty() -> Content:
+    """The content of a plan that plans nothing."""
+    return {"matching": {"events": "relaxed", "properties": "relaxed"}, "bundles": {}, "events": {}}
+
+
+def as_text(content: Content) -> str:
+    """The content as it is stored. The order of its members is kept: it is the order of the sheet."""
+    return orjson.dumps(content).decode()
+
+
+def from_text(text: str) -> Content:
+    """The content of a stored version."""
+    return orjson.loads(text)
+
+
+def merge(old: Content, new: Content) -> Content:
+    """The old content with the new one's events in place of its own; the others stay."""
+    replaced = {_identity(name, definition): name for name, definition in new["events"].items()}
+    bundles = dict(old["bundles"])
+    renamed = {key: _add_bundle(bundles, bundle) for key, bundle in new["bundles"].items()}
+    events = {
+        name: definition
+        for name, definition in old["events"].items()
+        if name not in new["events"] and _identity(name, definition) not in replaced
+    }
+    for name, definition in new["events"].items():
+        events[name] = (
+            {**definition, "bundle": renamed[definition["bundle"]]} if "bundle" in definition else definition
+        )
+    used = {definition.get("bundle") for definition in events.values()}
+    return {
+        "matching": new["matching"],
+        "bundles": {key: bundle for key, bundle in bundles.items() if key in used},
+        "events": events,
+    }
+
+
+def _identity(name: str, definition: dict[str, Any]) -> tuple[str, bool]:
+    """What makes two events the same one: the exact name, or among events with rules the relaxed one."""
+    return (name, True) if "schema" in definition else (relax(name), False)
+
+
+def _add_bundle(bundles: dict[str, Any], bundle: dict[str, Any]) -> str:
+    """The key of this bundle, added where no equal one is there."""
+    for key, known in bundles.items():
+        if known == bundle:
+            return key
+    key = str(1 + max((int(key) for key in bundles), default=0))
+    bundles[key] = bundle
+    return key
+
+
+def count_rules(content: Content) -> int:
+    """Rules and conditions, and for a schema the properties that it declares itself."""
+    return sum(_count(definition) for definition in content["events"].values())
+
+
+def _count(definition: dict[str, Any]) -> int:
+    if "schema" not in definition:
+        return len(definition.get("rules", [])) + len(definition.get("conditions", []))
+    count, waiting = 0, [definition["schema"]]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            properties = part.get("properties")
+            count += len(properties) if isinstance(properties, dict) else 0
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+    return count
