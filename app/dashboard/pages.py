@@ -13,12 +13,13 @@ from wtforms import StringField
 from app import metrics
 from app.auth import keys
 from app.auth.require import Permission, open_door, require
-from app.dashboard import api
+from app.dashboard import api, plan_table
 from app.dashboard.assets import asset, embedded
 from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
-from app.store import apps, organisations, summary
+from app.plans.content import from_text
+from app.store import apps, organisations, plans, summary
 from app.store.apps import AppRef
 
 blueprint = Blueprint("pages", __name__)
@@ -213,6 +214,18 @@ def addresses(app_id: str) -> dict[str, str]:
         "eventUrl": url_for("pages.event", app_id=app_id, event_id="EVENT_ID"),
         "ingestUrl": ingest_url(app_id),
     }
+
+
+@blueprint.get("/apps/<app_id>/plan")
+@require(Permission.READ)
+def plan(app_id: str) -> ResponseReturnValue:
+    """The plan that judges this app's events, and the way to publish another version."""
+    frame, app = shell_of(app_id)
+    content = None
+    if app.plan_id is not None and app.plan_version is not None:
+        content = plans.content_of(app.plan_id, app.plan_version)
+    planned = plan_table.events_of(from_text(content)) if content else None
+    return render_template("dashboard/plan.html", shell=frame, events=planned)
 
 
 @blueprint.get("/apps/<app_id>/settings")
