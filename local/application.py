@@ -35,7 +35,7 @@ def gunicorn(places: Places, number: int, port: int, workers: int, settings: Map
             sys.executable, "-m", "gunicorn", "--config", str(PROJECT / "gunicorn_config.py"),
             "--bind", f"127.0.0.1:{port}", "--workers", str(workers),
             # The whole stack has to stop within 20 s; nginx has closed its streams by then.
-            "--graceful-timeout", "6",
+            "--graceful-timeout", "4",
             "wsgi:flask_app",
         ],
         environment={**settings, "PROMETHEUS_MULTIPROC_DIR": str(_metrics(places, name))},

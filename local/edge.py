@@ -17,79 +17,43 @@ from local.trouble import Trouble
 
 OLDEST = (1, 22)
 
-MAIN = """# Made by `make run`; what matters is in the repository's folder nginx/, included below.
-daemon off;
-{user}
-pid "{run}/nginx.pid";
-error_log stderr warn;
-worker_processes 2;
-# Open event streams are cut after this when the stack stops, and their viewers' browsers reconnect.
-worker_shutdown_timeout 3s;
-
-events {{
-    worker_connections 4096;
-}}
-
-http {{
-    include "{project}/nginx/http.conf";
-    access_log "{log}/access.log" facts;
-
-    client_body_temp_path "{run}/bodies";
-    proxy_temp_path "{run}/answers";
-    fastcgi_temp_path "{run}/fastcgi";
-    uwsgi_temp_path "{run}/uwsgi";
-    scgi_temp_path "{run}/scgi";
-
-    upstream gunicorn {{
-{servers}
-        include "{project}/nginx/upstream.conf";
-    }}
-
-    server {{
-{listens_default}
-        server_name _;
-        include "{project}/nginx/strangers.conf";
-    }}
-
-    server {{
-{listens}
-        server_name {names};
-        root "{project}/app";
-        include "{project}/nginx/site.conf";
-    }}
-}}
-"""
-
 
 def program(places: Places, port: int, instances: Sequence[int], names: Sequence[str]) -> Program:
     """nginx on `port` of the loopback, before Gunicorns on `instances`, for the host `names`.
 
     SIGQUIT: it stops listening at once and lets requests in flight end.
     """
-    run = places.run / "nginx"
-    run.mkdir(mode=0o700, exist_ok=True)
-    listens = [f"        listen {_address(family, host)}:{port}" for family, host in loopback()]
-    configuration = run / "nginx.conf"
-    configuration.write_text(
-        MAIN.format(
-            # The checkout and `var` may lie below a home that only root can enter. Not so in production.
-            user="user root root;" if os.geteuid() == 0 else "",
-            run=run,
-            log=places.log,
-            project=PROJECT,
-            servers="\n".join(f"        server 127.0.0.1:{instance} max_fails=0;" for instance in instances),
-            listens_default="\n".join(f"{listen} default_server;" for listen in listens),
-            listens="\n".join(f"{listen};" for listen in listens),
-            names=" ".join(names),
-        )
-    )
+    folder = places.run / "nginx"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "unused").mkdir(mode=0o700, parents=True)
+    for part in (PROJECT / "nginx").glob("*.conf"):
+        (folder / part.name).symlink_to(part)
+    (folder / "app").symlink_to(PROJECT / "app")
+    (folder / "log").symlink_to(places.log)
+    main = folder / "nginx.conf"
+    main.unlink()  # production's
+    main.symlink_to(PROJECT / "local" / "nginx.conf")
+    for name, lines in _ours(port, instances, names).items():
+        (folder / f"our-{name}.conf").write_text("".join(f"{line};\n" for line in lines))
     return Program(
         name="nginx",
         role="nginx",
-        argv=[_binary(), "-e", "stderr", "-p", str(run), "-c", str(configuration)],
+        argv=[_binary(), "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"],
         stop_signal=signal.SIGQUIT,
         stop_seconds=5,
     )
+
+
+def _ours(port: int, instances: Sequence[int], names: Sequence[str]) -> dict[str, list[str]]:
+    """What only this stack knows: file → directives."""
+    listens = [f"listen {_address(family, host)}:{port}" for family, host in loopback()]
+    return {
+        # The checkout and `var` may lie below a home that only root can enter. Not so in production.
+        "account": ["user root root"] if os.geteuid() == 0 else [],
+        "instances": [f"server 127.0.0.1:{instance} max_fails=0" for instance in instances],
+        "strangers": [f"{listen} default_server" for listen in listens],
+        "addresses": [*listens, f"server_name {' '.join(names)}"],
+    }
 
 
 def _address(family: socket.AddressFamily, host: str) -> str:

