@@ -75,14 +75,16 @@ def _add_bundle(bundles: dict[str, Any], bundle: dict[str, Any]) -> str:
 
 
 def count_rules(content: Content) -> int:
-    """Rules and conditions, and for a schema the properties that it declares itself."""
-    return sum(_count(definition) for definition in content["events"].values())
+    """Rules and conditions, and the properties that schemas and their bundles declare."""
+    schemas = [definition["schema"] for definition in content["events"].values() if "schema" in definition]
+    return _declared([*schemas, content["bundles"]]) + sum(
+        len(definition.get("rules", [])) + len(definition.get("conditions", []))
+        for definition in content["events"].values()
+    )
 
 
-def _count(definition: dict[str, Any]) -> int:
-    if "schema" not in definition:
-        return len(definition.get("rules", [])) + len(definition.get("conditions", []))
-    count, waiting = 0, [definition["schema"]]
+def _declared(schemas: list[Any]) -> int:
+    count, waiting = 0, list(schemas)
     while waiting:
         part = waiting.pop()
         if isinstance(part, dict):

@@ -1,11 +1,13 @@
 """The fields that a planned event should have, as a list: for people who look at one."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
 from app.validation.branches import CHOICES, parts, types
 from app.validation.by_rules import RulesEvent, rules_of
 from app.validation.compile import PlannedEvent
+from app.validation.document import resolve
 from app.validation.engine import Schema
 from app.validation.paths import EACH, format_rule_path
 from app.validation.types import WORDS, one_of
@@ -14,6 +16,7 @@ from app.validation.types import WORDS, one_of
 MOST_FIELDS: Final = 500
 MOST_LEVELS: Final = 8
 Field = dict[str, Any]
+Way = tuple[str, ...]
 
 
 def fields_of(planned: PlannedEvent) -> list[Field]:
@@ -25,16 +28,23 @@ def fields_of(planned: PlannedEvent) -> list[Field]:
         ]
     document = planned.document
     fields: list[Field] = []
-    for field in _fields(document, [document], ()):
-        fields.append(field)
-        if len(fields) >= MOST_FIELDS:
-            break
-    return fields
+    # Level by level, so that where there are too many it is the deepest that are left out.
+    waiting: deque[tuple[Way, list[Any]]] = deque([((), [document])])
+    while waiting and len(fields) < MOST_FIELDS:
+        way, schemas = waiting.popleft()
+        for field, place, found in _below(document, schemas, way):
+            fields.append(field)
+            if len(place) < MOST_LEVELS:
+                waiting.append((place, found))
+                if items := [item for schema in found for item in _items(document, schema)]:
+                    waiting.append(((*place, EACH), items))
+    return fields[:MOST_FIELDS]
 
 
-def _fields(document: Schema, schemas: list[Any], way: tuple[str, ...]) -> Iterator[Field]:
-    """The fields below a place that these schemas describe: alternatives, or parts of one description."""
-    described = [_object(document, schema) for schema in schemas]
+def _below(document: Schema, schemas: list[Any], way: Way) -> Iterator[tuple[Field, Way, list[Any]]]:
+    """The fields just below a place that these schemas describe, as alternatives or as parts."""
+    distinct = {id(resolved): resolved for resolved in (resolve(document, schema) for schema in schemas)}
+    described = [_object(document, schema) for schema in distinct.values()]
     required = set.intersection(*(names for _, names in described)) if described else set()
     properties: dict[str, list[Any]] = {}
     for declared, _ in described:
@@ -42,11 +52,12 @@ def _fields(document: Schema, schemas: list[Any], way: tuple[str, ...]) -> Itera
             properties.setdefault(name, []).extend(found)
     for name, found in properties.items():
         place = (*way, name)
-        yield {"path": format_rule_path(place), "type": _type(document, found), "required": name in required}
-        if len(place) < MOST_LEVELS:
-            yield from _fields(document, found, place)
-            if items := [item for schema in found for item in _items(document, schema)]:
-                yield from _fields(document, items, (*place, EACH))
+        field = {
+            "path": format_rule_path(place),
+            "type": _type(document, found),
+            "required": name in required,
+        }
+        yield field, place, found
 
 
 def _object(document: Schema, schema: Any, depth: int = 0) -> tuple[dict[str, list[Any]], set[str]]:
@@ -85,7 +96,7 @@ def _items(document: Schema, schema: Any) -> list[Any]:
 
 def _type(document: Schema, schemas: list[Any]) -> str:
     words: list[str] = []
-    for schema in schemas:
+    for schema in {id(resolved): resolved for resolved in (resolve(document, s) for s in schemas)}.values():
         admitted = types(document, schema)
         if admitted is None:
             return "any"

@@ -117,7 +117,9 @@ def _warnings(content: dict[str, Any]) -> list[Problem]:
         schema, shared = definition["schema"], content["bundles"]["1"]
         for place in DEFINITIONS:
             own = schema.get(place) if isinstance(schema, dict) else None
-            for key in own if isinstance(own, dict) else ():
+            if not isinstance(own, dict):
+                continue
+            for key in own:
                 if key in shared.get(place, {}) and own[key] != shared[place][key]:
                     message = f"`#/{place}/{key}` means the bundle's definition, not the event's own."
                     warnings.append(Problem("shadowed_definition", message, event=name))
