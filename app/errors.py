@@ -37,7 +37,8 @@ CODES = {
 class Refusal(Exception):
     """What cannot be done for the asker, with a stable code. Raised anywhere, answered here.
 
-    code: snake_case, stable; message: one sentence that says what to do; status: HTTP; detail: JSON value.
+    code: snake_case, stable; message: one sentence that says what to do; status: HTTP; detail: JSON value;
+    members: further members of the JSON answer.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Refusal(Exception):
         status: int = 400,
         detail: Any = None,
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
@@ -54,6 +56,7 @@ class Refusal(Exception):
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
 
 def busy(message: str = "The service is busy. Send the same request again.") -> Refusal:
@@ -84,7 +87,7 @@ def answer(refusal: Refusal) -> Response:
     g.reason = refusal.code
     metrics.REFUSALS.labels(refusal.code).inc()
     if wants_json():
-        body = {"code": refusal.code, "message": refusal.message}
+        body = {"code": refusal.code, "message": refusal.message, **refusal.members}
         if refusal.detail is not None:
             body["detail"] = refusal.detail
         response = make_response(body, refusal.status)

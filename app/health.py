@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import metrics
+from app.auth.require import open_door
 from app.extensions import db, settings, state_redis
 from app.store import schema
 
@@ -15,12 +16,14 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/health")
+@open_door
 def alive() -> dict[str, str]:
     """Alive, without asking anyone."""
     return {"status": "ok"}
 
 
 @blueprint.get("/ready")
+@open_door
 def ready() -> tuple[dict[str, object], int]:
     """200 while events can be taken: PostgreSQL answers and the schema fits. A Redis fault only degrades."""
     if not _postgres_is_ready():
@@ -31,6 +34,7 @@ def ready() -> tuple[dict[str, object], int]:
 
 
 @blueprint.get("/metrics")
+@open_door
 def show_metrics() -> Response:
     """Prometheus text; nginx keeps it from the outside."""
     body, content_type = metrics.text(settings().prometheus_multiproc_dir)

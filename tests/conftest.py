@@ -4,34 +4,37 @@
 only a running system can promise.
 """
 
-import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from gevent import monkey
 
-import psycopg2
-import pytest
-import requests
-from flask import Flask
-from flask.testing import FlaskClient
-from flask_migrate import upgrade
-from redis import Redis
+monkey.patch_all()  # as wsgi.py does, so that greenlets of a test wait like those of a worker
 
-from app import create_app
-from app.config import Settings
-from app.store import green
-from app.store.tables import db
-from local import servers
-from tests.world import World
+import json  # noqa: E402
+import os  # noqa: E402
+import socket  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable, Iterator, Mapping  # noqa: E402
+from contextlib import ExitStack  # noqa: E402
+from dataclasses import asdict, dataclass  # noqa: E402
+from pathlib import Path  # noqa: E402
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit  # noqa: E402
 
+import psycopg2  # noqa: E402
+import pytest  # noqa: E402
+import requests  # noqa: E402
+from flask import Flask  # noqa: E402
+from flask.testing import FlaskClient  # noqa: E402
+from flask_migrate import upgrade  # noqa: E402
+from redis import Redis  # noqa: E402
+
+from app import create_app  # noqa: E402
+from app.config import Settings  # noqa: E402
+from app.store import green  # noqa: E402
+from app.store.tables import db  # noqa: E402
+from local import servers  # noqa: E402
+from tests.world import World  # noqa: E402
 ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30.0
 STACK_WAIT_SECONDS = 120.0
@@ -216,7 +219,7 @@ def flask_app(assembled: Flask, owner: psycopg2.extensions.connection, redis_ope
     """The product with empty tables and an empty Redis."""
     tables = ", ".join(table.name for table in db.metadata.sorted_tables)
     with owner.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY")
+        cursor.execute(f"TRUNCATE {tables}")  # ids go on: caches may know the old ones
     redis_operator.flushdb()
     with assembled.app_context():
         yield assembled

@@ -9,6 +9,7 @@ from app.config import Settings
 
 OPEN = {
     "static",
+    "pages.home",
     "health.alive",
     "health.ready",
     "health.show_metrics",

@@ -49,11 +49,17 @@ def create_app_() -> Response:
 
 def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
     """Make an app with a write key in the actor's organisation; commits. Raises Refusal for what is not allowed."""
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= MOST_NAME_CHARACTERS or not name.isprintable():
+    if (
+        not isinstance(name, str)
+        or not 0 < len(name.strip()) <= MOST_NAME_CHARACTERS
+        or not name.isprintable()
+    ):
         raise Refusal("bad_name", f"`name` must be text of 1 to {MOST_NAME_CHARACTERS} characters.", 422)
     slug = slug_for(name) if slug in (None, "") else slug
     if not isinstance(slug, str) or not SLUG.fullmatch(slug):
-        rule = "`app_id` may hold a-z, 0-9, - and _, up to 64 characters, with a letter or digit at both ends."
+        rule = (
+            "`app_id` may hold a-z, 0-9, - and _, up to 64 characters, with a letter or digit at both ends."
+        )
         raise Refusal("bad_app_id", rule, 422)
     app = apps.create(g.actor.organisation_id, slug, name.strip())
     key = keys.mint(keys.Kind.WRITE)
@@ -112,7 +118,9 @@ def live(app_id: str) -> Response:
     app = the_app(app_id)
     cursor = request.headers.get("Last-Event-ID") or request.args.get("cursor")
     if cursor and not events.is_cursor(cursor):
-        raise Refusal("bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400)
+        raise Refusal(
+            "bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400
+        )
     frames = stream.follow(app.id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -133,7 +141,9 @@ def asked_filters() -> Filters:
 def short_text(name: str) -> str | None:
     value = request.args.get(name) or None
     if value and (len(value) > MOST_FILTER_CHARACTERS or "\x00" in value):
-        raise Refusal("bad_filter", f"`{name}` may have {MOST_FILTER_CHARACTERS} characters, none of them NUL.")
+        raise Refusal(
+            "bad_filter", f"`{name}` may have {MOST_FILTER_CHARACTERS} characters, none of them NUL."
+        )
     return value
 
 
@@ -168,7 +178,9 @@ def moment(name: str) -> datetime | None:
 
 def encode_cursor(entry: dict[str, Any]) -> str:
     """Where a page ended: opaque to clients, and no secret."""
-    return base64.urlsafe_b64encode(f"{entry['received_at'].isoformat()} {entry['event_id']}".encode()).decode()
+    return base64.urlsafe_b64encode(
+        f"{entry['received_at'].isoformat()} {entry['event_id']}".encode()
+    ).decode()
 
 
 def decode_cursor(cursor: str) -> tuple[datetime, str]:

@@ -14,6 +14,7 @@ TEXT_LINE_MARK: Final = b"Event Payload:"
 # What a format is known by is the body itself; these types promise something that is not JSON at all.
 FOREIGN_TYPES = ("multipart/", "application/x-www-form-urlencoded")
 UNPACK_STEP_BYTES = 64 * 1024
+MOST_INTEGER_DIGITS = 20  # of an integer of 64 bits, with its sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ def _finite(digits: str) -> float:
 
 def _bounded(digits: str) -> int | float:
     """As orjson does: an integer beyond 64 bits becomes a float."""
-    number = _finite(digits)
-    return int(digits) if abs(number) < 2**63 else number
+    if len(digits) <= MOST_INTEGER_DIGITS and -(2**63) <= (number := int(digits)) < 2**64:
+        return number
+    return _finite(digits)
 
 
 def _read_lines(body: bytes, broken: Broken) -> list[Any]:

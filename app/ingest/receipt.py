@@ -80,7 +80,6 @@ def _result(status: str, event_id: str | None, judgement: Judgement) -> dict[str
 
 
 def _rejection(reason: str) -> dict[str, Any]:
-    metrics.REFUSALS.labels(reason).inc()
     return {
         "status": "rejected",
         "event_id": None,

@@ -1,9 +1,12 @@
 """The front door: events come in as bytes and leave as a receipt."""
 
+from typing import Any, NamedTuple
+
 import orjson
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import ClientDisconnected
 
+from app import metrics
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import settings
@@ -22,8 +25,8 @@ REJECTION_STATUS = {"too_large": 413}
 def take(app_id: str | None = None) -> Response:
     """Judge, keep and announce the events in the body."""
     events = read_events()
-    receipt = receive(g.sender, good(events), g.request_id)
-    return as_response(receipt.answer(events))
+    receipt = receive(g.sender, good(events.read), g.request_id)
+    return as_response(receipt.answer(events.read), events.is_single)
 
 
 @blueprint.post("/api/logs/<app_id>/validate")
@@ -31,14 +34,18 @@ def take(app_id: str | None = None) -> Response:
 def validate(app_id: str) -> Response:
     """Judge the events in the body and keep nothing."""
     events = read_events()
-    return as_response(check(g.sender, good(events)).answer(events))
+    return as_response(check(g.sender, good(events.read)).answer(events.read), events.is_single)
 
 
-def read_events() -> list[Received | Rejected]:
-    """Every event of the body, in its order.
+class Events(NamedTuple):
+    """Every event of a body, in its order, and whether the body was one single event."""
 
-    Raises Refusal where the body as a whole cannot be read, and for one single event that is rejected.
-    """
+    read: list[Received | Rejected]
+    is_single: bool
+
+
+def read_events() -> Events:
+    """The events of this request's body. Raises Refusal where the body as a whole cannot be read."""
     limits = settings()
     body.check_type(request.content_type or "")
     packed = request.get_data(cache=False)
@@ -50,10 +57,8 @@ def read_events() -> list[Received | Rejected]:
         most = f"A body may hold {limits.max_batch_events:,} events. Send the rest in another."
         raise Refusal("too_large", most, 413)
     events = [parse.event(value, limits) for value in found.values]
-    if found.is_single and isinstance(only := events[0], Rejected):
-        raise Refusal(only.reason, REASONS[only.reason], REJECTION_STATUS.get(only.reason, 400))
     g.events = len(events)
-    return events
+    return Events(events, found.is_single)
 
 
 def good(events: list[Received | Rejected]) -> list[Received]:
@@ -61,6 +66,15 @@ def good(events: list[Received | Rejected]) -> list[Received]:
     return [event for event in events if isinstance(event, Received)]
 
 
-def as_response(answer: dict[str, object]) -> Response:
-    """orjson writes an answer five times as fast as Flask's own encoder."""
+def as_response(answer: dict[str, Any], is_single: bool) -> Response:
+    """200, whatever became of the events; only a single one that was rejected is refused with its reason.
+
+    orjson writes an answer five times as fast as Flask's own encoder.
+    """
+    if is_single and answer["rejected"]:
+        reason = answer["results"][0]["reason"]
+        raise Refusal(reason, REASONS[reason], REJECTION_STATUS.get(reason, 400))
+    for result in answer["results"]:
+        if result["status"] == "rejected":
+            metrics.REFUSALS.labels(result["reason"]).inc()
     return Response(orjson.dumps(answer), content_type="application/json")

@@ -24,6 +24,15 @@ class AppRef:
     exempt_system_events: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WriteKeyRef:
+    """A write key as its owner may recognise it."""
+
+    id: int
+    prefix: str
+    created_at: datetime
+
+
 SENDER = text(
     """
     SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events
@@ -72,21 +81,12 @@ def add_write_key(app: AppRef, key_hash: bytes, prefix: str) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class WriteKeyRef:
-    """A living write key as its owner may see it: how it begins, never the key."""
-
-    id: int
-    prefix: str
-    created_at: datetime
-
-
 def write_keys(app: AppRef) -> list[WriteKeyRef]:
-    """The app's write keys that work, newest first."""
+    """The app's live write keys, oldest first."""
     rows = db.session.execute(
         select(WriteKey.id, WriteKey.prefix, WriteKey.created_at)
         .where(WriteKey.app_id == app.id, WriteKey.revoked_at.is_(None))
-        .order_by(WriteKey.created_at.desc(), WriteKey.id.desc())
+        .order_by(WriteKey.id)
     )
     return [WriteKeyRef(*row) for row in rows]
 

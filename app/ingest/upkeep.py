@@ -1,0 +1,43 @@
+"""What keeps the archive in shape, by the clock: counts folded, partitions made ahead."""
+
+import structlog
+from flask import Flask
+
+from app.extensions import db
+from app.jobs import registry
+from app.jobs.queues import Queue
+from app.jobs.registry import Job
+from app.store import partitions, summary
+from app.store.outbox import Claim
+
+log = structlog.get_logger()
+
+FOLD_EVERY_SECONDS = 15  # deltas are few enough then that a page adds them in a millisecond
+PARTITIONS_EVERY_SECONDS = 3600
+
+
+def fold_counts(_claim: Claim) -> None:
+    """Fold what is there, in short transactions: a long one would hold the live streams back."""
+    while summary.fold():
+        db.session.commit()
+
+
+def make_partitions(_claim: Claim) -> None:
+    """Make the days ahead."""
+    made = partitions.make_ahead(db.session.connection())
+    if made:
+        log.info("partitions_made", names=made)
+
+
+def init_app(flask_app: Flask) -> None:
+    registry.declare(
+        flask_app,
+        Job("fold_counts", Queue.LOW, fold_counts, timeout_seconds=60, every_seconds=FOLD_EVERY_SECONDS),
+        Job(
+            "make_partitions",
+            Queue.LOW,
+            make_partitions,
+            timeout_seconds=60,
+            every_seconds=PARTITIONS_EVERY_SECONDS,
+        ),
+    )
