@@ -62,6 +62,13 @@ def _fixed_values(schema: Any) -> list[Any] | None:
     return values if isinstance(values, list) else None
 
 
+def declared(document: Schema, branch: Any) -> set[str]:
+    """The properties that the branch speaks of."""
+    found = [part.get("properties") for part in parts(document, branch)]
+    names = {name for properties in found if isinstance(properties, dict) for name in properties}
+    return names | required(document, branch)
+
+
 def required(document: Schema, branch: Any) -> set[str]:
     """The properties that the branch asks for."""
     lists = [part.get("required") for part in parts(document, branch)]

@@ -91,7 +91,7 @@ class RulesEvent:
         found = Findings(self.root, self._conditions, aligned, spellings)
         for error in errors:
             found.add(error)
-        return conclude(found.in_order())
+        return conclude(explain.without_echoes(found.in_order()))
 
 
 def _errors(validator: jsonschema_rs.Validator, payload: Any) -> list[jsonschema_rs.ValidationError]:

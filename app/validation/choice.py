@@ -7,7 +7,17 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from app.validation import explain
-from app.validation.branches import Tags, admits, discriminators, is_among, name_of, required, tags, types
+from app.validation.branches import (
+    Tags,
+    admits,
+    declared,
+    discriminators,
+    is_among,
+    name_of,
+    required,
+    tags,
+    types,
+)
 from app.validation.model import Violation, ViolationKind
 from app.validation.paths import format_path, join
 from app.validation.preview import preview, preview_options
@@ -121,11 +131,25 @@ class Choice:
             self._explanation.branches_left -= 1
             return self._of_branch(candidates[0], value)
         errors = {i: self._errors(i, value) for i in candidates[:MOST_CANDIDATES]}
-        scores = {i: _distance(found) for i, found in errors.items()}
+        scores = {i: self._distance(i, found, value) for i, found in errors.items()}
         best = min(scores.values())
         equals = [i for i, score in scores.items() if score == best]
         together = self._together([errors[i] for i in equals], value) if len(equals) > 1 else None
         return [together] if together else self._of_branch(equals[0], value)
+
+    def _distance(self, position: int, errors: Errors, value: Any) -> tuple[int, int, int, int]:
+        """How far a value is from a branch: a wrong type at the top weighs most, then many errors, then
+        shallow ones.
+
+        A property that the branch does not know counts as an error even where it is allowed.
+        """
+        at_top = sum(1 for error in errors if not error.instance_path and isinstance(error.kind, Kind.Type))
+        count = sum(1 for error in errors if not isinstance(error.kind, Kind.AdditionalProperties))
+        known = 0
+        if isinstance(value, dict):
+            known = len(value.keys() & declared(self._document, self._branches[position]))
+            count += len(value) - known
+        return at_top, count, -known, -sum(len(error.instance_path) for error in errors)
 
     def _errors(self, position: int, value: Any) -> Errors:
         self._explanation.branches_left -= 1
@@ -215,11 +239,3 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
         if len(distinct) < explain.MOST_OPTIONS and not is_among(value, distinct):
             distinct.append(value)
     return distinct
-
-
-def _distance(errors: Errors) -> tuple[int, int, int]:
-    """How far a value is from a branch: a wrong type at the top weighs most, then many errors, then shallow
-    ones.
-    """
-    at_top = sum(1 for error in errors if not error.instance_path and isinstance(error.kind, Kind.Type))
-    return at_top, len(errors), -sum(len(error.instance_path) for error in errors)

@@ -160,6 +160,8 @@ def _places(document: Schema) -> int:
 def _below(document: Schema, part: Any) -> list[Any]:
     if isinstance(part, list):
         return [child for child in part if isinstance(child, (dict, list))]
+    if not isinstance(part, dict):
+        return []
     below = [v for k, v in part.items() if k not in DEFINITIONS and isinstance(v, (dict, list))]
     target = target_of(document, part.get("$ref"))
     return [*below, target] if isinstance(target, (dict, list)) else below

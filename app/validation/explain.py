@@ -16,6 +16,7 @@ MOST_OPTIONS: Final = 500
 # Larger than this, an invalid payload is explained by its first error alone: errors cost about 10 µs each,
 # and an array of 30,000 wrong numbers has 30,000.
 MOST_PLACES: Final = 10_000
+_SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
 
@@ -99,12 +100,12 @@ def type_mismatch(types: list[str], path: str, value: Any) -> Violation:
 
 def unquoted(text: str, types: list[str]) -> str | None:
     """The text without its quotes, where that is a value of one of these types."""
-    fits = (
-        ("integer" in types and _INTEGER.fullmatch(text))
-        or ("number" in types and _NUMBER.fullmatch(text))
-        or ("boolean" in types and text in ("true", "false"))
+    fits = ("integer" in types and _INTEGER.fullmatch(text)) or (
+        "number" in types and _NUMBER.fullmatch(text)
     )
-    return text if fits else None
+    if fits:
+        return text
+    return text.lower() if "boolean" in types and text.lower() in ("true", "false") else None
 
 
 def _first_twin(items: Any) -> Any:
@@ -117,9 +118,20 @@ def _first_twin(items: Any) -> Any:
     return _size(items)
 
 
+def without_echoes(found: list[Violation]) -> list[Violation]:
+    """Without what only follows from a wrong type or no value at the same place.
+
+    The integer 5 is then no member of a list of texts either, but that helps nobody.
+    """
+    settled = {violation.path for violation in found if violation.kind in _SETTLING}
+    if not settled:
+        return found
+    return [v for v in found if v.kind is not ViolationKind.CONSTRAINT_BROKEN or v.path not in settled]
+
+
 def is_large(payload: Any) -> bool:
     """Whether a payload has more places than are explained one by one."""
-    places, waiting = 0, [payload]
+    places, waiting = 0, [payload] if isinstance(payload, (dict, list)) else []
     while waiting:
         part = waiting.pop()
         places += len(part)

@@ -63,7 +63,11 @@ class Explanation:
                 continue
             for violation in self._of(error, value, way, depth):
                 found.setdefault(_identity(violation), violation)
-        return _without_echoes(list(found.values()))
+        # What is missing reads better before what is there under another name.
+        return sorted(
+            explain.without_echoes(list(found.values())),
+            key=lambda v: v.kind is ViolationKind.UNPLANNED_PROPERTY,
+        )
 
     def errors(self, validator: jsonschema_rs.Validator, value: Any) -> list[jsonschema_rs.ValidationError]:
         """All errors of a value; of a large payload the first."""
@@ -188,13 +192,3 @@ def _identity(violation: Violation) -> tuple[Any, ...]:
     if violation.kind is ViolationKind.MISSING_PROPERTY:
         return violation.kind, violation.path
     return violation.kind, violation.path, violation.constraint, str(violation.expected)
-
-
-def _without_echoes(found: list[Violation]) -> list[Violation]:
-    """Without what only follows from a wrong type at the same place: 5 is then no member of a list of texts
-    either.
-    """
-    mistyped = {v.path for v in found if v.kind is ViolationKind.TYPE_MISMATCH}
-    if not mistyped:
-        return found
-    return [v for v in found if v.kind is not ViolationKind.CONSTRAINT_BROKEN or v.path not in mistyped]
