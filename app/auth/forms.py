@@ -8,8 +8,6 @@ from wtforms import EmailField, HiddenField, PasswordField, StringField
 
 from app.errors import Refusal
 
-LARGEST_BODY_BYTES = 64 * 1024
-
 
 class LoginForm(FlaskForm):
     """E-mail and password. What is wrong with them is said by app/auth/journeys.py."""
@@ -32,9 +30,8 @@ class VerifyForm(FlaskForm):
 def read_fields() -> MultiDict[str, str]:
     """The request's fields, from a form or a JSON object. Only strings pass; a field may come once.
 
-    Raises Refusal `unsupported_media_type`, `too_large`, `bad_json`, `bad_form`.
+    Raises Refusal `unsupported_media_type`, `bad_json`, `bad_form`.
     """
-    request.max_content_length = LARGEST_BODY_BYTES
     if is_json():
         return MultiDict(_json_fields())
     if request.mimetype != "application/x-www-form-urlencoded":
