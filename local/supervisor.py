@@ -154,6 +154,7 @@ class Supervisor:
     def stop(self, seconds: float) -> None:
         """End everything within `seconds`: gently through supervisord, and without mercy where that fails."""
         deadline = time.monotonic() + seconds
+        self._transport.close()
         if self.is_running:
             self._child.send_signal(signal.SIGTERM)
             try:
@@ -165,14 +166,14 @@ class Supervisor:
             program.end(self.places, max(0.0, deadline - time.monotonic()))
 
     def _connect(self) -> Any:
-        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
-        rpc = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+        self._transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        rpc = xmlrpc.client.ServerProxy("http://127.0.0.1", transport=self._transport).supervisor
         deadline = time.monotonic() + 20
         while self.is_running and time.monotonic() < deadline:
             try:
                 rpc.getState()
             except OSError:
-                transport.close()
+                self._transport.close()
                 time.sleep(0.02)
             else:
                 return rpc

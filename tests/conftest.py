@@ -8,6 +8,7 @@ from gevent import monkey
 
 monkey.patch_all()  # as wsgi.py does, so that greenlets of a test wait like those of a worker
 
+import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import socket  # noqa: E402
@@ -195,6 +196,8 @@ def assembled(settings: Settings) -> Iterator[Flask]:
     with flask_app.app_context():
         for engine in db.engines.values():
             engine.dispose()
+    for client in [thing for thing in gc.get_objects() if isinstance(thing, Redis)]:
+        client.connection_pool.disconnect()
 
 
 @pytest.fixture

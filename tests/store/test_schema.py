@@ -47,7 +47,7 @@ def test_a_role_may_do_no_more_than_it_must(
 def test_no_role_of_ours_is_a_superuser(owner: psycopg2.extensions.connection, flask_app: Flask) -> None:
     with owner.cursor() as cursor:
         cursor.execute(
-            "SELECT rolname FROM pg_roles WHERE rolname LIKE 'live_validation_%'"
+            "SELECT rolname FROM pg_roles WHERE rolname ~ '^live_validation_(migrate|app|ingest|readonly)$'"
             " AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication)"
         )
         assert cursor.fetchall() == []
