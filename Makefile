@@ -42,6 +42,10 @@ lint: $(VENV)/installed-dev ## Check style and types
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m mypy
 
+.PHONY: docs
+docs: $(VENV)/installed-dev ## Write the pages of docs/ that are made from code
+	@$(IN_VENV) -m scripts.document
+
 # --no-emit-…: no registry's address gets into the files. The order matters: the later ones are bound by the
 # earlier.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \

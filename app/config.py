@@ -46,7 +46,7 @@ class Settings:
     )
     redis_url: str = setting("Redis for state: sessions, queues, limits, the live bell.", secret=True)
     redis_cache_url: str = setting("Redis for cached answers, which may vanish at any time.", secret=True)
-    mail_url: str = setting("SMTP server: smtp://user:password@host:port or smtps://…", secret=True)
+    mail_url: str = setting("The SMTP server, as smtp://user:password@host:port; smtps:// for TLS from the first byte.", secret=True)
     mail_from: str = setting("Sender of every mail.", default="Live Validation <no-reply@localhost>")
     public_url: str = setting("Where people reach the product; links in mails are built from it alone.")
     trusted_hosts: tuple[str, ...] = setting(

@@ -56,7 +56,8 @@ def begin_request() -> None:
 
 def end_request(response: Response) -> Response:
     """The canonical line: who asked what, what was answered, how long it took. No payload, address or secret."""
-    seconds = time.perf_counter() - g.began
+    now = time.perf_counter()
+    seconds = now - g.get("began", now)  # a request for a foreign host is refused before it begins
     route = request.url_rule.rule if request.url_rule else "unknown"
     metrics.REQUESTS.labels(route, request.method, response.status_code).inc()
     metrics.REQUEST_SECONDS.labels(route).observe(seconds)

@@ -13,7 +13,7 @@ OPEN = {
     "health.alive",
     "health.ready",
     "health.show_metrics",
-    "auth.show_csrf",
+    "auth.csrf",
     "auth.show_login",
     "auth.login",
     "auth.show_register",
