@@ -167,10 +167,10 @@ def _live(work: Callable[[], None], post: str, parent: int) -> NoReturn:
 def listen(flask_app: Flask, queue: Queue) -> None:
     """Work for one queue until told to stop, or until Redis breaks off; then the parent begins anew."""
     settings = flask_app.extensions["settings"]
-    redis = connect_redis(
-        settings.redis_url, most_connections=4
-    )  # its own: RQ changes the timeouts of its client
-    _await(redis, queue)
+    # A client of its own: RQ changes the timeouts of the one that it is given, for connections made from then on. One
+    # that had been made by then would give up each wait after a quarter of a second, and RQ with it.
+    _await(connect_redis(settings.redis_url, most_connections=1), queue)
+    redis = connect_redis(settings.redis_url, most_connections=4)
     with flask_app.app_context(), contextlib.suppress(RedisError):
         listener = Listener(
             [connected(queue, redis)],
