@@ -81,6 +81,7 @@ def photograph(page: Page) -> None:
 
 
 def take(page: Page, name: str) -> None:
+    page.mouse.move(0, 0)
     page.wait_for_timeout(SETTLE_MS)
     page.screenshot(path=IMAGES / f"{name}.png")
     print(f"docs/images/{name}.png")  # noqa: T201  # a command's answer

@@ -19,7 +19,7 @@ from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
 from app.plans.content import from_text
-from app.store import apps, organisations, plans, summary
+from app.store import apps, events, organisations, plans, summary
 from app.store.apps import AppRef
 
 blueprint = Blueprint("pages", __name__)
@@ -43,7 +43,7 @@ class Shell:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One app on the dashboard. `last_seen`: the beginning of the last quarter of an hour that had events."""
+    """One app on the dashboard."""
 
     app: AppRef
     counts: dict[str, int]
@@ -118,16 +118,15 @@ def dashboard() -> ResponseReturnValue:
     """The organisation's apps, how each is doing, and what to do where there is none."""
     frame = shell()
     totals = summary.totals(g.actor.organisation_id)
-    cards = [card(app, totals.get(app.id)) for app in frame.apps]
+    seen = events.newest_at(g.actor.organisation_id)
+    cards = [card(app, totals.get(app.id, summary.NO_EVENTS), seen.get(app.id)) for app in frame.apps]
     return render_template(
         "dashboard/dashboard.html", shell=frame, cards=cards, example_curl=curl_line("my-app")
     )
 
 
-def card(app: AppRef, totals: dict[str, Any] | None) -> Card:
-    """The app's card from its totals, which are missing until its first event."""
-    known: dict[str, Any] = totals or {**summary.NO_EVENTS, "last_seen": None}
-    return Card(app, {verdict: known[verdict] for verdict in summary.NO_EVENTS}, known["last_seen"])
+def card(app: AppRef, totals: dict[str, Any], last_seen: datetime | None) -> Card:
+    return Card(app, {verdict: totals[verdict] for verdict in summary.NO_EVENTS}, last_seen)
 
 
 @blueprint.get("/dashboard/apps/new")

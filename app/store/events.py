@@ -114,6 +114,21 @@ ID_TIME = "to_timestamp(('x' || substr(replace(:event_id, '-', ''), 1, 12))::bit
 NEAR_ID = f"{ID_TIME} - make_interval(secs => :late) AND {ID_TIME} + make_interval(secs => :late)"
 
 
+NEWEST_AT = text(
+    """
+    SELECT a.id, newest.received_at FROM apps a CROSS JOIN LATERAL (
+        SELECT e.received_at FROM log_entries e WHERE e.app_id = a.id ORDER BY e.received_at DESC LIMIT 1
+    ) newest WHERE a.organisation_id = :organisation_id
+    """
+)
+
+
+def newest_at(organisation_id: int) -> dict[int, datetime]:
+    """When each app of the organisation was last heard of; one look at the end of an index per app."""
+    rows = db.session.execute(NEWEST_AT, {"organisation_id": organisation_id})
+    return {row.id: row.received_at for row in rows}
+
+
 def newest_cursor(connection: Connection) -> str:
     """The cursor after all that is visible now: a stream from here shows only what is committed later."""
     horizon = connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")).scalar_one()

@@ -17,8 +17,7 @@ const WORDS = {
 // serverNow: the server's clock, ms, when it wrote the page.
 export function makeState(serverNow) {
   const badge = byId("connection");
-  const [navigation] = performance.getEntriesByType("navigation");
-  const ahead = serverNow - (performance.timeOrigin + (navigation?.responseStart ?? 0));
+  const ahead = clockDifference(serverNow);
   let line = "connecting";
   let isBehind = false;
   let isMeasuring = false;
@@ -57,6 +56,16 @@ export function makeState(serverNow) {
       });
     },
   };
+}
+
+// How far the server's clock is ahead of ours, ms. It was read between our request and its answer; where no
+// difference would explain the reading, there is none.
+function clockDifference(serverNow) {
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (!navigation) return 0;
+  const least = serverNow - (performance.timeOrigin + navigation.responseStart);
+  const most = serverNow - (performance.timeOrigin + navigation.requestStart);
+  return Math.max(Math.min(0, most), least);
 }
 
 function median(numbers) {
