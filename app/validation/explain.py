@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from app.validation.model import Violation, ViolationKind
@@ -17,6 +19,8 @@ MOST_OPTIONS: Final = 500
 # and an array of 30,000 wrong numbers has 30,000.
 MOST_PLACES: Final = 10_000
 _SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
+# How a number or a boolean can begin; nearly every text that is wrong ends here.
+_FIRST: Final = frozenset("-0123456789tTfF")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?")
 
@@ -93,9 +97,14 @@ def nearest_option(options: list[Any], value: str) -> str | None:
 
 def type_mismatch(types: list[str], path: str, value: Any) -> Violation:
     """The violation for a value of another type; `types` in JSON Schema's words."""
-    expected = one_of([WORDS.get(word, word) for word in types])
+    expected = _words(tuple(types))
     suggestion = unquoted(value, types) if type(value) is str else None
     return Violation(ViolationKind.TYPE_MISMATCH, path, expected, word_for(value), suggestion=suggestion)
+
+
+@lru_cache(maxsize=256)
+def _words(types: tuple[str, ...]) -> str:
+    return one_of([WORDS.get(word, word) for word in types])
 
 
 def unquoted(text: str, types: list[str]) -> str | None:
@@ -123,7 +132,7 @@ def without_echoes(found: list[Violation]) -> list[Violation]:
 
     The integer 5 is then no member of a list of texts either, but that helps nobody.
     """
-    settled = {violation.path for violation in found if violation.kind in _SETTLING}
+    settled = [violation.path for violation in found if violation.kind in _SETTLING]
     if not settled:
         return found
     return [v for v in found if v.kind is not ViolationKind.CONSTRAINT_BROKEN or v.path not in settled]
@@ -131,16 +140,18 @@ def without_echoes(found: list[Violation]) -> list[Violation]:
 
 def is_large(payload: Any) -> bool:
     """Whether a payload has more places than are explained one by one."""
+    try:
+        if len(orjson.dumps(payload)) <= MOST_PLACES:  # a place takes a byte at least
+            return False
+    except TypeError:  # an integer beyond 64 bits, which no parser of ours makes
+        pass
     places, waiting = 0, [payload] if isinstance(payload, (dict, list)) else []
-    while waiting:
+    while waiting and places <= MOST_PLACES:
         part = waiting.pop()
         places += len(part)
-        if places > MOST_PLACES:
-            return True
-        waiting += [
-            child for child in (part.values() if type(part) is dict else part) if type(child) in (dict, list)
-        ]
-    return False
+        children = part.values() if isinstance(part, dict) else part
+        waiting.extend(child for child in children if isinstance(child, (dict, list)))
+    return places > MOST_PLACES
 
 
 def snake(keyword: str) -> str:

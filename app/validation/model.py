@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+# Violation and Judgement are tuples with names: a frozen dataclass takes four times as long to make, and that
+# would be most of the judge's own work.
 
 # An answer stays readable and small: what is beyond this is counted, not listed.
 MOST_VIOLATIONS: Final = 100
@@ -46,8 +49,7 @@ class Event:
     envelope: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(NamedTuple):
     """One way in which one event broke one rule.
 
     path: where in the payload, `a.b[0].c`; keys with other characters are quoted, `["odd.key"]`; "" is the
@@ -82,8 +84,7 @@ class Violation:
         return shape
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The verdict on one event with its reasons, errors first. `omitted` counts those beyond 100."""
 
     verdict: Verdict
@@ -101,6 +102,9 @@ def conclude(violations: list[Violation], uncounted: int = 0) -> Judgement:
     The order is kept, except that errors come before warnings and infos. `uncounted`: violations known to
     exist beyond the listed ones.
     """
+    if len(violations) == 1:
+        is_error = violations[0].severity is Severity.ERROR
+        return Judgement(Verdict.INVALID if is_error else Verdict.VALID, (violations[0],), uncounted)
     errors = [violation for violation in violations if violation.severity is Severity.ERROR]
     if len(errors) != len(violations):
         violations = errors + [v for v in violations if v.severity is not Severity.ERROR]

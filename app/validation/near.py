@@ -35,11 +35,9 @@ def slip_of(name: str, keys: Collection[str], planned: Container[str]) -> str | 
         return None
     own = forms(name).keys()
     for key in keys:
-        if (
-            abs(len(key) - len(name)) <= MOST_DIFFERENCE
-            and key not in planned
-            and not own.isdisjoint(forms(key))
-        ):
+        if key in planned or abs(len(key) - len(name)) > MOST_DIFFERENCE:
+            continue
+        if not own.isdisjoint(forms(key)):
             return key
     return None
 
@@ -58,9 +56,15 @@ class NearNames:
 
     def nearest(self, word: str) -> str | None:
         """The name that was probably meant, or None. Never the word itself."""
-        asked = list(forms(word))
-        found = [self._by_bare.get(bare) for bare in asked[:1]] + [self._by_form.get(form) for form in asked]
-        return next((name for name in found if name is not None and name != word), None)
+        asked = forms(word)
+        for bare in asked:
+            if (name := self._by_bare.get(bare, word)) != word:
+                return name
+            break
+        for form in asked:
+            if (name := self._by_form.get(form, word)) != word:
+                return name
+        return None
 
 
 @lru_cache(maxsize=512)

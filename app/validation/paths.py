@@ -26,7 +26,7 @@ def format_path(steps: Iterable[str | int]) -> str:
     """Write the way to a place in a payload; keys with unusual characters are quoted as JSON strings."""
     path = ""
     for step in steps:
-        path = f"{path}[{step}]" if isinstance(step, int) else join(path, step)
+        path = join(path, step) if type(step) is str else f"{path}[{step}]"
     return path
 
 
@@ -34,7 +34,8 @@ def join(path: str, key: str) -> str:
     """The path of a key of the object at `path`."""
     if len(key) > MOST_KEY_CHARACTERS:
         key = key[:MOST_KEY_CHARACTERS] + "…"
-    if not PLAIN_KEY.fullmatch(key):
+    # Nearly every key is an identifier, and that is quicker asked than the pattern.
+    if not key.isidentifier() and not PLAIN_KEY.fullmatch(key):
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key
 

@@ -11,12 +11,19 @@ from urllib.parse import quote, urldefrag, urljoin
 import jsonschema_rs
 
 from app.validation.branches import CHOICES
+from app.validation.document import containers
 from app.validation.engine import Schema, validator_for
 
 # Where the copy of the schema notes a choice's own place, as a JSON pointer.
 MARK: Final = "x-live-validation-place"
 # Never asked for: it only gives the document's parts an address.
 BASE: Final = "https://plan.invalid/event"
+_UNEVALUATED: Final = ("unevaluatedProperties", "unevaluatedItems")
+# With these, two parts of a schema can say the same of one place.
+_COMBINING: Final = (
+    *("allOf", "oneOf", "anyOf", "if", "dependentSchemas", "dependencies", "patternProperties"),
+    *("$ref", "$dynamicRef", "$recursiveRef"),
+)
 # Lists of values are data, not schemas.
 _DATA: Final = ("enum", "examples")
 
@@ -54,12 +61,17 @@ class Probes:
     def __init__(self, document: Schema, validator: jsonschema_rs.Validator) -> None:
         self.document = document
         self.plain = validator
+        # What was once looked up of a property: its type in words, and the properties declared beside it.
+        self.described: dict[tuple[tuple[str | int, ...], str], tuple[str | None, dict[str, Any]]] = {}
         self.choices: dict[str, dict[str, Any]] = {}
         marked = _marked(document, "", self.choices)
+        keywords = {key for part in containers(document) if isinstance(part, dict) for key in part}
+        self.has_unevaluated = not keywords.isdisjoint(_UNEVALUATED)
+        self.can_repeat = not keywords.isdisjoint(_COMBINING)
         self._branches = Branches(document)
-        keywords = {keyword: _reporter(keyword, self._branches) for keyword in CHOICES}
-        self.whole = validator_for(marked, keywords=keywords) if self.choices else validator
-        self._explaining = Branches(marked, keywords)
+        reporters = {keyword: _reporter(keyword, self._branches) for keyword in CHOICES}
+        self.whole = validator_for(marked, keywords=reporters) if self.choices else validator
+        self._explaining = Branches(marked, reporters)
 
     def fits(self, place: str, keyword: str, position: int, value: Any) -> bool:
         """Whether a value is valid by one branch. Raises ValueError where that cannot be asked."""

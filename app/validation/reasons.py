@@ -2,7 +2,7 @@
 meant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import jsonschema_rs
@@ -21,6 +21,8 @@ from app.validation.probes import Probes
 from app.validation.types import WORDS, one_of, word_for
 
 Way = tuple[str | int, ...]
+Error = jsonschema_rs.ValidationError
+_DEPENDENCIES: Final = ("dependentRequired", "dependencies")
 # So many branches are looked at to explain one event; the choices after that are only named.
 MOST_BRANCHES: Final = 200
 _UNEVALUATED: Final = (Kind.UnevaluatedProperties, Kind.UnevaluatedItems)
@@ -56,20 +58,18 @@ class Explanation:
         self, validator: jsonschema_rs.Validator, value: Any, way: Way, depth: int = 0
     ) -> list[Violation]:
         """What keeps a value, which stands at `way` in the payload, from being valid."""
-        found: dict[tuple[Any, ...], Violation] = {}
-        for error in self.errors(validator, value):
+        errors = self.errors(validator, value)
+        if len(errors) == 1:
+            return self._of(errors[0], value, way, depth)
+        found: list[Violation] = []
+        for error in errors:
             if len(found) >= MOST_VIOLATIONS:
                 self.uncounted += 1
                 continue
-            for violation in self._of(error, value, way, depth):
-                found.setdefault(_identity(violation), violation)
-        # What is missing reads better before what is there under another name.
-        return sorted(
-            explain.without_echoes(list(found.values())),
-            key=lambda v: v.kind is ViolationKind.UNPLANNED_PROPERTY,
-        )
+            found += self._of(error, value, way, depth)
+        return _in_order(_distinct(found) if self.probes.can_repeat else found)
 
-    def errors(self, validator: jsonschema_rs.Validator, value: Any) -> list[jsonschema_rs.ValidationError]:
+    def errors(self, validator: jsonschema_rs.Validator, value: Any) -> list[Error]:
         """All errors of a value; of a large payload the first."""
         if self._is_large:
             try:
@@ -78,71 +78,98 @@ class Explanation:
                 return [error]
             return []
         errors = list(validator.iter_errors(value))
-        # What is unevaluated depends on which branches fit, and the explaining validator does not tell that
-        # on: with a failed choice these errors are noise, without one the plain validator knows them exactly.
-        if any(isinstance(error.kind, _UNEVALUATED) for error in errors):
-            if any(isinstance(error.kind, Kind.Custom) for error in errors):
-                return [error for error in errors if not isinstance(error.kind, _UNEVALUATED)]
-            if validator is self.probes.whole:
-                return list(self.probes.plain.iter_errors(value))
-        return errors
+        return self._without_guesses(errors, validator, value) if self.probes.has_unevaluated else errors
 
-    def _of(
-        self, error: jsonschema_rs.ValidationError, root: Any, way: Way, depth: int
-    ) -> Iterator[Violation]:
-        kind = error.kind
+    def _without_guesses(
+        self, errors: list[Error], validator: jsonschema_rs.Validator, value: Any
+    ) -> list[Error]:
+        """Without wrong errors about what is unevaluated.
+
+        That depends on which branches fit, and the explaining validator does not pass it on: with a failed
+        choice these errors are noise, without one the plain validator knows them exactly.
+        """
+        if not any(isinstance(error.kind, _UNEVALUATED) for error in errors):
+            return errors
+        if any(isinstance(error.kind, Kind.Custom) for error in errors):
+            return [error for error in errors if not isinstance(error.kind, _UNEVALUATED)]
+        return list(self.probes.plain.iter_errors(value)) if validator is self.probes.whole else errors
+
+    def _of(self, error: Error, root: Any, way: Way, depth: int) -> list[Violation]:
         steps = error.instance_path
         value = root
         for step in steps:
             value = value[step]
-        way = (*way, *steps) if steps else way
-        match kind:
-            case Kind.Required():
-                yield self._missing(error, kind.property, value, way)
-            case Kind.Type():
-                yield explain.type_mismatch(kind.types, format_path(way), value)
-            case Kind.AdditionalProperties() | Kind.UnevaluatedProperties():
-                yield from self._unplanned(error, kind.unexpected, value, way)
-            case Kind.FalseSchema():
-                yield _forbidden(value, way)
-            case Kind.PropertyNames():
-                yield _misnamed(kind.error, way)
-            case Kind.Custom():
-                yield from Choice(self, kind.message, kind.keyword, way, depth).violations(value)
-            case _:
-                yield explain.constraint_broken(kind, format_path(way), value)
+        way = (*way, *steps)
+        kind = error.kind
+        tell = _TELL.get(type(kind))
+        if tell is not None:
+            return tell(self, error, kind, value, way)
+        if isinstance(kind, Kind.Custom):
+            return Choice(self, kind.message, kind.keyword, way, depth).violations(value)
+        return [explain.constraint_broken(kind, format_path(way), value)]
 
-    def _missing(self, error: jsonschema_rs.ValidationError, name: str, parent: Any, way: Way) -> Violation:
-        place = error.schema_path
-        schema = documents.at(self.probes.document, place[:-1])
-        declared = _properties(schema)
-        expected = self._words(declared.get(name))
+    def _mistyped(self, error: Error, kind: Kind.Type, value: Any, way: Way) -> list[Violation]:
+        return [explain.type_mismatch(kind.types, format_path(way), value)]
+
+    def _missing(self, error: Error, kind: Kind.Required, parent: Any, way: Way) -> list[Violation]:
+        place, name = tuple(error.schema_path), kind.property
+        expected, declared = self.probes.described.get((place, name)) or self._describe(place, name)
         path = join(format_path(way), name)
-        if place and place[-1] in ("dependentRequired", "dependencies"):
-            given = {"type": expected or "any", "with": _triggers(schema.get(place[-1]), name, parent)}
-            return Violation(ViolationKind.CONDITION_BROKEN, path, given)
+        if place and place[-1] in _DEPENDENCIES:
+            dependencies = documents.at(self.probes.document, place)
+            given = {"type": expected or "any", "with": _triggers(dependencies, name, parent)}
+            return [Violation(ViolationKind.CONDITION_BROKEN, path, given)]
         near = slip_of(name, parent, declared)
-        return Violation(ViolationKind.MISSING_PROPERTY, path, expected, suggestion=near)
+        return [Violation(ViolationKind.MISSING_PROPERTY, path, expected, suggestion=near)]
 
-    def _words(self, schema: Any) -> str | None:
-        """The type that a property's schema asks for, in our words."""
-        words = types(self.probes.document, schema)
-        return one_of([WORDS.get(word, word) for word in sorted(words)]) if words else None
+    def _describe(self, place: tuple[str | int, ...], name: str) -> tuple[str | None, dict[str, Any]]:
+        """The type of a property in our words, and the properties declared beside it; remembered."""
+        declared = _properties(documents.at(self.probes.document, place[:-1]))
+        words = types(self.probes.document, declared.get(name))
+        expected = one_of([WORDS.get(word, word) for word in sorted(words)]) if words else None
+        return self.probes.described.setdefault((place, name), (expected, declared))
 
     def _unplanned(
-        self, error: jsonschema_rs.ValidationError, keys: list[str], parent: Any, way: Way
-    ) -> Iterator[Violation]:
+        self, error: Error, kind: Kind.AdditionalProperties, parent: Any, way: Way
+    ) -> list[Violation]:
         declared = _properties(documents.at(self.probes.document, error.schema_path[:-1]))
-        path = format_path(way)
-        for key in keys:
-            near = near_names(tuple(declared)).nearest(key)
-            yield Violation(
+        names, path = near_names(tuple(declared)), format_path(way)
+        return [
+            Violation(
                 ViolationKind.UNPLANNED_PROPERTY,
                 join(path, key),
                 None,
-                word_for(parent.get(key)) if isinstance(parent, dict) else None,
-                suggestion=near if near not in parent else None,
+                word_for(parent[key]),
+                suggestion=near if (near := names.nearest(key)) not in parent else None,
             )
+            for key in kind.unexpected
+        ]
+
+    def _forbidden(self, error: Error, kind: Kind.FalseSchema, value: Any, way: Way) -> list[Violation]:
+        """A place that the schema closes with `false`: for a property that is "not in the plan"."""
+        path, received = format_path(way), word_for(value)
+        if way and isinstance(way[-1], str):
+            return [Violation(ViolationKind.UNPLANNED_PROPERTY, path, None, received)]
+        return [Violation(ViolationKind.CONSTRAINT_BROKEN, path, None, received, constraint="forbidden")]
+
+    def _misnamed(self, error: Error, kind: Kind.PropertyNames, value: Any, way: Way) -> list[Violation]:
+        """A key that breaks `propertyNames`: what is wrong with the name, at the key's own place."""
+        reason, key = kind.error.kind, str(kind.error.instance)
+        is_choice = isinstance(reason, Kind.Custom)
+        constraint, expected = ("choice", None) if is_choice else explain.broken(reason, key)[:2]
+        broken = ViolationKind.CONSTRAINT_BROKEN
+        path = join(format_path(way), key)
+        return [Violation(broken, path, {constraint: expected}, preview(key), constraint="property_names")]
+
+
+_TELL: Final[dict[type, Callable[..., list[Violation]]]] = {
+    Kind.Type: Explanation._mistyped,
+    Kind.Required: Explanation._missing,
+    Kind.AdditionalProperties: Explanation._unplanned,
+    Kind.UnevaluatedProperties: Explanation._unplanned,
+    Kind.FalseSchema: Explanation._forbidden,
+    Kind.PropertyNames: Explanation._misnamed,
+}
 
 
 def _properties(schema: Any) -> dict[str, Any]:
@@ -161,30 +188,6 @@ def _triggers(dependencies: Any, name: str, parent: Any) -> list[str]:
     ]
 
 
-def _forbidden(value: Any, way: Way) -> Violation:
-    """A place that the schema closes with `false`: for a property that is "not in the plan"."""
-    if way and isinstance(way[-1], str):
-        return Violation(ViolationKind.UNPLANNED_PROPERTY, format_path(way), None, word_for(value))
-    return Violation(
-        ViolationKind.CONSTRAINT_BROKEN, format_path(way), None, word_for(value), constraint="forbidden"
-    )
-
-
-def _misnamed(error: Any, way: Way) -> Violation:
-    """A key that breaks `propertyNames`: what is wrong with the name, at the key's own place."""
-    key = str(error.instance)
-    constraint, expected, _ = explain.broken(error.kind, key)
-    if isinstance(error.kind, Kind.Custom):
-        constraint, expected = "choice", None
-    return Violation(
-        ViolationKind.CONSTRAINT_BROKEN,
-        join(format_path(way), key),
-        {constraint: expected},
-        preview(key),
-        constraint="property_names",
-    )
-
-
 def _identity(violation: Violation) -> tuple[Any, ...]:
     """What two violations have in common that say the same: two parts of an `allOf` may both ask for a
     property.
@@ -192,3 +195,20 @@ def _identity(violation: Violation) -> tuple[Any, ...]:
     if violation.kind is ViolationKind.MISSING_PROPERTY:
         return violation.kind, violation.path
     return violation.kind, violation.path, violation.constraint, str(violation.expected)
+
+
+def _distinct(found: list[Violation]) -> list[Violation]:
+    return list({_identity(violation): violation for violation in reversed(found)}.values())[::-1]
+
+
+def _in_order(found: list[Violation]) -> list[Violation]:
+    """What is unplanned comes last: a property that is missing reads better before the one that is there
+    instead.
+    """
+    found = explain.without_echoes(found)
+    unplanned = [violation for violation in found if violation.kind is ViolationKind.UNPLANNED_PROPERTY]
+    if not unplanned:
+        return found
+    return [
+        violation for violation in found if violation.kind is not ViolationKind.UNPLANNED_PROPERTY
+    ] + unplanned

@@ -11,6 +11,7 @@ from app.validation.problems import Problem
 from app.validation.rules import Condition, Rule
 from app.validation.types import SCHEMAS, WORDS, Type
 
+Way = tuple[str | int, ...]
 # What a required value of type `any` can be: anything but null.
 NOT_NULL = [word for word in WORDS if word not in ("null", "integer")]
 
@@ -24,34 +25,34 @@ class Node:
     children: dict[str, "Node"] = field(default_factory=dict)
     each: "Node | None" = None
     by_relaxed: dict[str, str] = field(default_factory=dict)
+    # Settled when the tree is complete, for they are asked for every violation.
+    deep: list[str] = field(default_factory=list)  # the children that have places below them
+    is_needed: bool = False
+    type: Type = Type.ANY
+    severity: Severity = Severity.ERROR
 
     def known(self, key: str) -> str | None:
         """The plan's spelling of a key, or None where the plan knows no such key."""
         return key if key in self.children else self.by_relaxed.get(relax(key)) if self.by_relaxed else None
 
-    @property
-    def is_needed(self) -> bool:
-        """Whether it must be there: as its rule says, else where something below it must."""
-        if self.rule is not None:
-            return self.rule.required
-        if self.each is not None:
-            return self.each.is_needed
-        return any(child.is_needed for child in self.children.values())
+    def below(self) -> list["Node"]:
+        """The nodes one step down."""
+        return [*self.children.values(), *([self.each] if self.each is not None else [])]
 
-    @property
-    def type(self) -> Type:
+    def settle(self) -> None:
+        """Work out what follows from the rules here and below: what must be there, what it is, how much it
+        weighs.
+        """
+        below = self.below()
+        for node in below:
+            node.settle()
+        self.deep = [key for key, child in self.children.items() if child.children or child.each]
         if self.rule is not None:
-            return self.rule.type
-        return Type.ARRAY if self.each is not None else Type.OBJECT if self.children else Type.ANY
-
-    @property
-    def severity(self) -> Severity:
-        """Of its rule, else the gravest below it."""
-        if self.rule is not None:
-            return self.rule.severity
-        below = [child.severity for child in (*self.children.values(), *([self.each] if self.each else []))]
-        order = list(Severity)
-        return min(below, key=order.index, default=Severity.ERROR)
+            self.is_needed, self.type, self.severity = self.rule.required, self.rule.type, self.rule.severity
+        elif below:
+            self.is_needed = any(node.is_needed for node in below)
+            self.type = Type.ARRAY if self.each is not None else Type.OBJECT
+            self.severity = min((node.severity for node in below), key=list(Severity).index)
 
 
 def build(
@@ -71,6 +72,7 @@ def build(
     for condition in conditions:
         for steps in (condition.if_steps, condition.then_steps):
             _reach(root, steps, len(rules) + 1, relaxed=relaxed)
+    root.settle()
     return root, problems
 
 
@@ -93,7 +95,7 @@ def _reach(node: Node, steps: Sequence[str], order: int, *, relaxed: bool) -> No
 
 
 def _conflicts(node: Node) -> Iterator[Problem]:
-    below = [*node.children.values(), *([node.each] if node.each else [])]
+    below = node.below()
     rule = node.rule
     wanted = None
     if node.children and node.each:
@@ -174,9 +176,7 @@ def _at(steps: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def align(
-    node: Node, value: Any, way: tuple[str | int, ...], spellings: dict[tuple[str | int, ...], str]
-) -> Any:
+def align(node: Node, value: Any, way: Way, spellings: dict[Way, str]) -> Any:
     """The value with its keys in the plan's spelling; the same object where they are so already.
 
     `spellings` collects how the sender spelled what was changed, by the new place. A key that is right stays,
@@ -187,15 +187,22 @@ def align(
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
     if not node.children or type(value) is not dict:
         return value
+    aligned = value if value.keys() <= node.children.keys() else _renamed(node, value, way, spellings)
+    for key in node.deep:
+        if key in aligned:
+            below = align(node.children[key], aligned[key], (*way, key), spellings)
+            if below is not aligned[key]:
+                aligned = {**aligned, key: below}
+    return aligned
+
+
+def _renamed(node: Node, value: dict[str, Any], way: Way, spellings: dict[Way, str]) -> dict[str, Any]:
     aligned: dict[str, Any] = {}
-    is_changed = False
     for key, item in value.items():
         known = node.known(key)
-        if known is None or (known != key and (known in value or known in aligned)):
+        if known is None or known == key or known in value or known in aligned:
             aligned[key] = item
-            continue
-        if known != key:
+        else:
+            aligned[known] = item
             spellings[*way, known] = key
-        aligned[known] = align(node.children[known], item, (*way, known), spellings)
-        is_changed = is_changed or known != key or aligned[known] is not item
-    return aligned if is_changed else value
+    return aligned if aligned.keys() != value.keys() else value

@@ -1,0 +1,186 @@
+"""What the errors of a rules' schema say of one payload, told by the rules that they break."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind as Kind
+
+from app.validation import explain
+from app.validation.model import Severity, Violation, ViolationKind
+from app.validation.near import near_names, slip_of
+from app.validation.paths import format_path, join
+from app.validation.preview import preview
+from app.validation.rules import Condition
+from app.validation.tree import Node
+from app.validation.types import Type, looks_like_a_date, word_for, word_for_date
+
+Way = tuple[str | int, ...]
+_DATES: Final = (Type.DATE, Type.DATETIME)
+# Behind every rule: conditions, and then what no rule is about.
+_CONDITIONS: Final = 1_000_000
+_UNPLANNED: Final = 1_000_001
+_NOTHING: Final = object()
+
+
+class Findings:
+    """The violations of one payload, gathered error by error.
+
+    payload: with its keys in the plan's spelling; `spellings` says how the sender wrote those that were
+    changed.
+    """
+
+    def __init__(
+        self, root: Node, conditions: list[Condition], payload: dict[str, Any], spellings: dict[Way, str]
+    ) -> None:
+        self._root = root
+        self._conditions = conditions
+        self._payload = payload
+        self._spellings = spellings
+        self._found: list[tuple[int, Violation]] = []
+        self._settled: set[object] = set()  # places and conditions about which all is said
+
+    def in_order(self) -> list[Violation]:
+        """The violations in the order of the rules; what no rule is about comes last."""
+        if len(self._found) == 1:
+            return [self._found[0][1]]
+        self._found.sort(key=_order)
+        return explain.without_echoes([violation for _, violation in self._found])
+
+    def add(self, error: jsonschema_rs.ValidationError) -> None:
+        """Take in one error of the rules' validator."""
+        if self._conditions:
+            place = error.schema_path
+            if place and place[0] == "allOf":  # at the top, only conditions stand there
+                self._add_condition(int(place[1]))
+                return
+        way = tuple(error.instance_path)
+        node: Node = self._root
+        value: Any = self._payload
+        for step in way:
+            node = node.children[step] if type(step) is str else node.each  # type: ignore[assignment]
+            value = value[step]
+        kind = error.kind
+        if (add := _ADD.get(type(kind))) is not None:
+            add(self, kind, node, way, value)
+        elif way not in self._settled:
+            self._add_wrong(kind, node, way, value)
+
+    def _path(self, way: Way) -> str:
+        """The place as the sender spelled it."""
+        if not self._spellings:
+            return format_path(way)
+        return format_path([self._spellings.get(way[: i + 1]) or step for i, step in enumerate(way)])
+
+    def _add_required(self, kind: Kind.Required, node: Node, way: Way, parent: dict[str, Any]) -> None:
+        name = kind.property
+        near = slip_of(name, parent, node.children)
+        self._add_missing(node.children[name], (*way, name), near)
+
+    def _add_missing(self, node: Node, way: Way, near: str | None = None) -> None:
+        if (
+            node.rule is None and node.each is None
+        ):  # an object without a rule: its own properties are missing
+            for key, child in node.children.items():
+                if child.is_needed:
+                    self._add_missing(child, (*way, key))
+            return
+        missing = ViolationKind.MISSING_PROPERTY
+        path = self._path(way)
+        self._found.append(
+            (node.order, Violation(missing, path, node.type.value, None, node.severity, None, near))
+        )
+
+    def _add_unplanned(
+        self, kind: Kind.AdditionalProperties, node: Node, way: Way, parent: dict[str, Any]
+    ) -> None:
+        path = self._path(way)
+        names = near_names(tuple(node.children))
+        for key in kind.unexpected:
+            near = names.nearest(key)
+            violation = Violation(
+                ViolationKind.UNPLANNED_PROPERTY,
+                join(path, key),
+                None,
+                word_for(parent[key]),
+                Severity.WARNING,
+                None,
+                near if near not in parent else None,
+            )
+            self._found.append((_UNPLANNED, violation))
+
+    def _add_wrong(self, kind: Any, node: Node, way: Way, value: Any) -> None:
+        path, severity = self._path(way), node.severity
+        is_blank = type(value) is str and not value.strip()
+        if value is None or (is_blank and _may_not_be_blank(kind, node)):
+            received = "null" if value is None else preview(value)
+            violation = Violation(ViolationKind.EMPTY_VALUE, path, node.type.value, received, severity)
+        elif isinstance(kind, Kind.Type) or (isinstance(kind, Kind.Pattern) and node.type in _DATES):
+            violation = _mistyped(node, path, value)
+        else:
+            violation = _weighed(explain.constraint_broken(kind, path, value), severity)
+        if violation.kind is not ViolationKind.CONSTRAINT_BROKEN:
+            self._settled.add(way)
+        self._found.append((node.order, violation))
+
+    def _add_condition(self, position: int) -> None:
+        if position in self._settled:
+            return
+        self._settled.add(position)
+        condition = self._conditions[position]
+        way, value = self._follow(condition)
+        expected = {
+            "type": condition.type.value,
+            "when": {path: preview(value) for path, value in condition.when().items()},
+        }
+        received = None if value is _NOTHING else word_for(value)
+        if isinstance(value, str):
+            received = preview(value) if not value.strip() else received
+        violation = Violation(ViolationKind.CONDITION_BROKEN, self._path(way), expected, received)
+        self._found.append((_CONDITIONS, violation))
+
+    def _follow(self, condition: Condition) -> tuple[Way, Any]:
+        """Where the condition's consequence stands in the payload, and what stands there."""
+        way: list[str | int] = []
+        node, value = self._root, self._payload
+        for step in condition.then_steps:
+            known = node.known(step) or step
+            node = node.children[known]
+            way.append(known)
+            value = value.get(known, _NOTHING) if isinstance(value, dict) else _NOTHING
+        return tuple(way), value
+
+
+_ADD: Final[dict[type, Callable[..., None]]] = {
+    Kind.Required: Findings._add_required,
+    Kind.AdditionalProperties: Findings._add_unplanned,
+}
+
+
+def _order(item: tuple[int, Violation]) -> int:
+    return item[0]
+
+
+def _may_not_be_blank(kind: Any, node: Node) -> bool:
+    """Whether blank text is nothing here: where text is required, or something else than text is wanted."""
+    if node.type is Type.TEXT:
+        return node.rule is not None and node.rule.required
+    return isinstance(kind, (Kind.Type, Kind.Pattern))
+
+
+def _mistyped(node: Node, path: str, value: Any) -> Violation:
+    wanted, severity = node.type, node.severity
+    if wanted not in _DATES or not isinstance(value, str):
+        words = ["string" if wanted is Type.TEXT else wanted.value]
+        words += ["null"] if node.rule is not None and node.rule.nullable else []
+        return _weighed(explain.type_mismatch(words, path, value), severity)
+    received = word_for_date(value)
+    if received == "text" and looks_like_a_date(value):
+        # Somebody meant a date: what is wrong is how it is written, or that no calendar has it.
+        kind = ViolationKind.CONSTRAINT_BROKEN
+        return Violation(kind, path, wanted.value, preview(value), severity, constraint="format")
+    return Violation(ViolationKind.TYPE_MISMATCH, path, wanted.value, received, severity)
+
+
+def _weighed(violation: Violation, severity: Severity) -> Violation:
+    return violation if violation.severity is severity else violation._replace(severity=severity)
