@@ -34,7 +34,8 @@ demo: $(VENV)/installed-run ## Fill a running stack with real events, then let p
 .PHONY: test
 test: $(VENV)/installed-dev ## Run the whole suite
 	@$(IN_VENV) -m local build
-	@exec $(IN_VENV) -m pytest
+	@$(IN_VENV) -m local.browser
+	@exec $(IN_VENV) -m pytest --numprocesses 2 --dist loadgroup
 
 .PHONY: lint
 lint: $(VENV)/installed-dev ## Check style and types

@@ -17,7 +17,7 @@ import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator, Mapping  # noqa: E402
-from contextlib import ExitStack  # noqa: E402
+from contextlib import AbstractContextManager, ExitStack, contextmanager  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit  # noqa: E402
@@ -29,6 +29,7 @@ from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
 from flask_migrate import upgrade  # noqa: E402
 from redis import Redis  # noqa: E402
+from sqlalchemy import event  # noqa: E402
 
 from app import create_app  # noqa: E402
 from app.config import Settings  # noqa: E402
@@ -232,6 +233,34 @@ def flask_app(assembled: Flask, owner: psycopg2.extensions.connection, redis_ope
 @pytest.fixture
 def client(flask_app: Flask) -> FlaskClient:
     return flask_app.test_client()
+
+
+class QueryCount:
+    """How many statements were sent while it looked."""
+
+    count = 0
+
+
+@pytest.fixture
+def count_queries(flask_app: Flask) -> Callable[[], AbstractContextManager[QueryCount]]:
+    """`with count_queries() as seen: …; seen.count`: statements of all pools."""
+
+    @contextmanager
+    def counting() -> Iterator[QueryCount]:
+        seen = QueryCount()
+
+        def note(*_: object) -> None:
+            seen.count += 1
+
+        for engine in db.engines.values():
+            event.listen(engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            for engine in db.engines.values():
+                event.remove(engine, "before_cursor_execute", note)
+
+    return counting
 
 
 @pytest.fixture

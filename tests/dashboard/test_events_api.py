@@ -1,0 +1,139 @@
+"""GET /api/apps/<app_id>/events: newest first, filtered by the server, paged without end, nobody else's."""
+
+from typing import Any
+
+import orjson
+import pytest
+from flask.testing import FlaskClient
+
+from tests.world import World
+
+SHEET = b"eventName,eventPayload,dataType\nbuy,price,number\n"
+EVENTS = [
+    {"event": "buy", "messageId": "1", "payload": {"price": 3}, "platform": "ios", "appVersion": "1.0"},
+    {"event": "buy", "messageId": "2", "payload": {"price": "3"}, "platform": "android", "sessionId": "s1"},
+    {"event": "look", "messageId": "3", "payload": {"what": "A 100% match_"}},
+    {"event": "buy", "messageId": "4", "payload": {}},
+]
+
+
+@pytest.fixture
+def filled(client: FlaskClient, world: World) -> World:
+    imported = world.alice.post(client, "/api/apps/shop/plan/import?format=csv&publish=true", SHEET)
+    assert imported.status_code == 200, imported.text
+    answer = world.alice.send(client, EVENTS)
+    assert answer.get_json()["accepted"] == 4
+    return world
+
+
+def listed(world: World, client: FlaskClient, query: str = "") -> dict[str, Any]:
+    answer = world.alice.get(client, f"/api/apps/shop/events{query}")
+    assert answer.status_code == 200, answer.text
+    return orjson.loads(answer.data)
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    return [event["message_id"] for event in page["events"]]
+
+
+def test_newest_first_with_all_that_the_contract_names(client: FlaskClient, filled: World) -> None:
+    page = listed(filled, client)
+    assert ids(page) == ["4", "3", "2", "1"]
+    assert page["next_cursor"] is None
+    wrong = page["events"][2]
+    assert wrong.keys() >= {
+        "event_id", "message_id", "name", "verdict", "violations", "received_at", "plan_version", "payload", "envelope"
+    }  # fmt: skip
+    assert (wrong["name"], wrong["verdict"], wrong["plan_version"]) == ("buy", "invalid", 1)
+    (violation,) = wrong["violations"]
+    assert violation["message"]
+    assert (violation["kind"], violation["path"]) == ("type_mismatch", "price")
+    assert (violation["expected"], violation["received"]) == ("number", "text")
+    assert wrong["payload"] == {"price": "3"}
+    assert wrong["envelope"]["platform"] == "android"
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(client: FlaskClient, filled: World) -> None:
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = listed(filled, client, f"?limit=1&cursor={cursor}")
+        seen += ids(page)
+        cursor = page["next_cursor"]
+    assert seen == ["4", "3", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("event=buy", ["4", "2", "1"]),
+        ("event=BUY", []),
+        ("verdict=invalid", ["4", "2"]),
+        ("verdict=unplanned", ["3"]),
+        ("kind=missing_property", ["4"]),
+        ("kind=type_mismatch&path=price", ["2"]),
+        ("platform=ios", ["1"]),
+        ("app_version=1.0", ["1"]),
+        ("session=s1", ["2"]),
+        ("q=100%25 MATCH_", ["3"]),
+        ("q=%25", ["3"]),
+        ("from=2001-01-01T00:00:00Z", ["4", "3", "2", "1"]),
+        ("to=2001-01-01T00:00:00Z", []),
+        ("verdict=invalid&platform=android", ["2"]),
+    ],
+)
+def test_the_server_filters(client: FlaskClient, filled: World, query: str, found: list[str]) -> None:
+    assert ids(listed(filled, client, f"?{query}")) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("limit=0", "bad_filter"),
+        ("limit=-1", "bad_filter"),
+        ("limit=1001", "bad_filter"),
+        ("limit=1e3", "bad_filter"),
+        ("limit=99999999999999999999", "bad_filter"),
+        ("limit=%D9%A3", "bad_filter"),
+        ("verdict=good", "bad_filter"),
+        ("kind=x", "bad_filter"),
+        ("from=yesterday", "bad_filter"),
+        ("from=2026-02-30T00:00:00", "bad_filter"),
+        ("from=0001-01-01T00:00:00%2B14:00", "bad_filter"),
+        ("event=a%00", "bad_filter"),
+        ("q=" + "x" * 300, "bad_filter"),
+        ("cursor=garbage", "bad_cursor"),
+        ("cursor=%FF", "bad_cursor"),
+        ("cursor=MjAyNi0wMS0wMSBub3QtYW4taWQ=", "bad_cursor"),
+    ],
+)
+def test_bad_questions_get_a_stable_code(client: FlaskClient, filled: World, query: str, code: str) -> None:
+    answer = filled.alice.get(client, f"/api/apps/shop/events?{query}")
+    assert (answer.status_code, answer.get_json()["code"]) == (400, code)
+
+
+def test_one_event_by_its_id(client: FlaskClient, filled: World) -> None:
+    event_id = listed(filled, client)["events"][0]["event_id"]
+    assert orjson.loads(filled.alice.get(client, f"/api/apps/shop/events/{event_id}").data)["message_id"] == "4"
+    for unknown in ("nonsense", "0" * 36, event_id[:-1] + ("0" if event_id[-1] != "0" else "1")):
+        answer = filled.alice.get(client, f"/api/apps/shop/events/{unknown}")
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "unknown_event")
+
+
+def test_a_foreign_app_is_as_unknown_as_none(client: FlaskClient, filled: World) -> None:
+    """Charlie has an app of the same name; Alice's events are not in it, and by id they do not exist."""
+    event_id = listed(filled, client)["events"][0]["event_id"]
+    assert orjson.loads(filled.charlie.get(client, "/api/apps/shop/events").data)["events"] == []
+    foreign = filled.charlie.get(client, f"/api/apps/shop/events/{event_id}")
+    assert (foreign.status_code, foreign.get_json()["code"]) == (404, "unknown_event")
+    unknown = filled.charlie.get(client, "/api/apps/nothing/events")
+    assert (unknown.status_code, unknown.get_json()["code"]) == (404, "unknown_app")
+
+
+def test_a_page_costs_the_same_number_of_queries_however_long(
+    client: FlaskClient, filled: World, count_queries: Any
+) -> None:
+    with count_queries() as one:
+        listed(filled, client, "?limit=1")
+    with count_queries() as all_:
+        listed(filled, client, "?limit=1000")
+    assert one.count == all_.count <= 2
