@@ -40,7 +40,7 @@ class LostSession(BrowserSession):
         raise errors.busy("Sign-in is out of reach for a moment. Events are still taken. Try again shortly.")
 
     __getitem__ = __setitem__ = __delitem__ = __contains__ = get = setdefault = pop = clear = _refuse
-    __bool__ = _refuse  # type: ignore[assignment]
+    __bool__ = _refuse
 
 
 class JsonSerializer(Serializer):
@@ -92,7 +92,7 @@ class CookieSessions(RedisSessionInterface):
         opened.is_new = False
         return opened
 
-    def save_session(self, app: Flask, session: BrowserSession, response: Response) -> None:  # type: ignore[override]
+    def save_session(self, app: Flask, session: BrowserSession, response: Response) -> None:
         if isinstance(session, LostSession):
             return
         if session.accessed:
@@ -105,7 +105,7 @@ class CookieSessions(RedisSessionInterface):
             # Too late for an error handler; and an answer that promises a session would be a lie.
             _replace(response, errors.from_redis(error))
 
-    def regenerate(self, session: BrowserSession) -> None:  # type: ignore[override]
+    def regenerate(self, session: BrowserSession) -> None:
         """Give the session a new id; the old one is dead at once. Raises RedisError."""
         if not session.is_new:
             self._delete_session(self._get_store_id(session.sid))

@@ -4,6 +4,7 @@ import contextlib
 import smtplib
 import ssl
 from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from app.config import Settings, is_loopback
@@ -62,7 +63,7 @@ def _transfer(
     is_foreign = not to.isascii()
     if is_foreign and not server.has_extn("smtputf8"):
         raise JobFailed("smtp_no_utf8", may_retry=False)
-    content = message.as_bytes(policy=message.policy.clone(linesep="\r\n", utf8=is_foreign))
+    content = message.as_bytes(policy=SMTPUTF8 if is_foreign else SMTP)
     try:
         _expect(server.mail(_address_of(settings.mail_from), ["SMTPUTF8"] if is_foreign else []), 250)
         _expect(server.rcpt(to), 250, 251)

@@ -18,6 +18,7 @@ from app.store import outbox
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 5.0
+PATIENCE_SECONDS = 20.0
 PRUNE_SECONDS = 600.0
 
 
@@ -69,8 +70,16 @@ class Sweeper:
             self._next[""] = now + PRUNE_SECONDS
 
     def _wake(self) -> None:
+        """Wake the queues in which something is due.
+
+        Done here instead: a queue that cannot be woken; and what a person waits for in vain. Not so in the
+        other queues, where a long job may rightly keep the next one waiting.
+        """
         due = outbox.due()
         db.session.commit()
         for queue in Queue:
-            if queue.value in due and not wake(queue) and drain(queue):
+            if queue.value not in due:
+                continue
+            is_in_vain = queue is Queue.CRITICAL and due[queue.value] > PATIENCE_SECONDS
+            if (is_in_vain or not wake(queue)) and drain(queue):
                 self.pause_seconds = 0.0

@@ -48,7 +48,12 @@ RETRY = text(
     """
 )
 BURY = text("UPDATE outbox SET state = 'dead', last_error = :error WHERE id = :id AND state = 'running'")
-DUE = text(f"SELECT DISTINCT queue FROM outbox WHERE {IS_DUE}")  # noqa: S608
+DUE = text(
+    f"""
+    SELECT queue, extract(epoch FROM now() - min(not_before))::float AS seconds FROM outbox
+    WHERE {IS_DUE} GROUP BY queue
+    """  # noqa: S608  (made of constants of this file)
+)
 REPEAT = text(
     """
     INSERT INTO outbox (queue, job) SELECT :queue, :job
@@ -100,9 +105,9 @@ def bury(outbox_id: int, error: str) -> None:
     db.session.execute(BURY, {"id": outbox_id, "error": error})
 
 
-def due() -> list[str]:
-    """The queues in which something is due."""
-    return list(db.session.execute(DUE).scalars())
+def due() -> dict[str, float]:
+    """The queues in which something is due, and for how many seconds it has been."""
+    return {row.queue: row.seconds for row in db.session.execute(DUE)}
 
 
 def repeat(queue: str, job: str, every_seconds: int) -> None:
