@@ -1,14 +1,11 @@
-"""The product's own processes: its settings, its Gunicorns, its workers, its migrations."""
+"""The product's own processes: their environment, the Gunicorns, the workers."""
 
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from signal import SIGKILL
 
 from local.places import Places
 from local.program import PROJECT, Program
-from local.trouble import Trouble
 
 # Ours to say, or of no use to the product: not passed on from the caller's shell.
 NOT_PASSED_ON = ("VAR", "PORT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH", "PYTHONHOME")
@@ -54,33 +51,7 @@ def worker(places: Places, settings: Mapping[str, str]) -> Program:
     )
 
 
-def migrate(places: Places, settings: Mapping[str, str]) -> None:
-    """Bring the schema up to date. Raises Trouble with the last line of what went wrong."""
-    program = Program(
-        name="migrate",
-        role="migrate",
-        argv=[sys.executable, "-m", "flask", "--app", "app", "db", "upgrade"],
-        environment=settings,
-        stop_signal=SIGKILL,  # an unfinished migration is a transaction that PostgreSQL takes back
-    )
-    log = program.log(places)
-    log.write_bytes(b"")
-    if subprocess.run(program.write(places), cwd=PROJECT, start_new_session=True, check=False).returncode:
-        raise Trouble(f"The migrations failed: {last_line(log)}; see {log}")
-
-
-def last_line(log: Path) -> str:
-    """What a program said last."""
-    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
-    return lines[-1].strip() if lines else "it said nothing"
-
-
 def _metrics(places: Places, name: str) -> Path:
     folder = places.run / "metrics" / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
-
-
-def settings_of(pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
-    """Only those that have a value."""
-    return {name: value for name, value in pairs if value}

@@ -95,7 +95,7 @@ class Letterbox:
             and hmac.compare_digest(data.login, USER.encode())
             and hmac.compare_digest(data.password, self._password)
         )
-        return AuthResult(success=is_ours)
+        return AuthResult(success=is_ours, handled=False)  # aiosmtpd words the refusal
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content = envelope.content

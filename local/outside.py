@@ -19,7 +19,7 @@ def folder(places: Places) -> Path:
     OUTSIDE.mkdir(mode=0o711, exist_ok=True)
     _forget_the_temporary()
     place = OUTSIDE / places.mark
-    known = places.secrets / "postgres_outside"
+    known = places.run / "outside"
     if place.exists() and not known.exists():
         # `var` was removed and made anew: its old data are not shown to the new stack, and not destroyed.
         kept = OUTSIDE / f"{places.mark}-{int(place.stat().st_mtime)}"

@@ -1,9 +1,9 @@
 """The mailbox as a program of the stack: its ports, its password, is it there."""
 
-import http.client
 import sys
 from dataclasses import dataclass
 
+from local.asking import ask
 from local.places import Places
 from local.ports import Ports
 from local.program import Program
@@ -46,16 +46,4 @@ class Post:
         )  # fmt: skip
 
     def answers(self) -> bool:
-        return says_ok(self.http_port, "/messages.json", "127.0.0.1")
-
-
-def says_ok(port: int, path: str, host: str) -> bool:
-    """Does whoever listens on this port of the loopback answer 200?"""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", path, headers={"Host": f"{host}:{port}"})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+        return ask(self.http_port, "/messages.json", "127.0.0.1").is_ok

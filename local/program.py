@@ -64,6 +64,12 @@ class Program:
         return places.leases / self.name
 
 
+def last_line(log: Path) -> str:
+    """What a program said last."""
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1].strip() if lines else "it said nothing"
+
+
 # Programs get their own environment and nothing of the caller's: no secret of one program reaches another.
 PLAIN_ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
 

@@ -10,10 +10,12 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from local import application, edge
+from local.asking import ask
 from local.places import Places
 from local.ports import Ports
-from local.post import says_ok
+from local.program import last_line
 from local.progress import Tell
+from local.schema import Schema
 from local.stores import Stores
 from local.supervisor import Supervisor, end_leftovers
 from local.trouble import Trouble
@@ -75,18 +77,14 @@ class Wishes:
     @property
     def hosts(self) -> list[str]:
         """The host names nginx answers to; the product's TRUSTED_HOSTS says the same (app/config.py)."""
-        public = urlsplit(self.public_url).hostname or "localhost"
-        return list(
-            dict.fromkeys(
-                [
-                    "localhost",
-                    "127.0.0.1",
-                    "[::1]",
-                    public,
-                    *self.environment.get("TRUSTED_HOSTS", "").split(),
-                ]
-            )
-        )
+        further = self.environment.get("TRUSTED_HOSTS", "").split()
+        return list(dict.fromkeys(["localhost", "127.0.0.1", "[::1]", self.host, *further]))
+
+    @property
+    def host(self) -> str:
+        """PUBLIC_URL's."""
+        host = urlsplit(self.public_url).hostname or "localhost"
+        return f"[{host}]" if ":" in host else host
 
     @property
     def is_for_this_machine_only(self) -> bool:
@@ -113,16 +111,17 @@ class Start:
         self._stores = Stores.prepare(places, ports, wishes.environment)
         self._instances = [ports.free(wished) for wished in INSTANCES]
         self._settings = self._product_settings()
-        gunicorns = [
+        self._gunicorns = [
             application.gunicorn(places, number, port, wishes.workers, self._settings)
             for number, port in enumerate(self._instances, 1)
         ]
-        self._product = [*gunicorns, application.worker(places, self._settings)]
+        self._worker = application.worker(places, self._settings)
         self._edge = edge.program(places, wishes.port, self._instances, wishes.hosts)
 
     def run(self) -> Stack:
         """Start everything. Raises Trouble where a part does not become ready."""
-        supervisor = Supervisor(self._places, [*self._stores.programs(), *self._product, self._edge])
+        product = [*self._gunicorns, self._worker, self._edge]
+        supervisor = Supervisor(self._places, [*self._stores.programs(), *product])
         try:
             self._start(supervisor)
         except BaseException:
@@ -133,14 +132,28 @@ class Start:
 
     def _start(self, supervisor: Supervisor) -> None:
         start_stores(supervisor, self._stores, self._tell)
-        application.migrate(self._places, self._settings)
+        Schema(self._places, self._settings).bring_up_to_date()
         self._tell("schema up to date")
-        supervisor.start(*(program.name for program in self._product), self._edge.name)
+        supervisor.start(*(gunicorn.name for gunicorn in self._gunicorns), self._edge.name)
         for number, port in enumerate(self._instances, 1):
-            wait_for(f"gunicorn-{number}", partial(says_ok, port, "/health", "localhost"), supervisor)
+            wait_for(f"gunicorn-{number}", partial(self._is_alive, port), supervisor)
             self._tell(f"gunicorn-{number} ready on 127.0.0.1:{port}")
-        wait_for("nginx", partial(says_ok, self._wishes.port, "/ready", "localhost"), supervisor)
-        self._tell(f"nginx ready on port {self._wishes.port}, and /ready is green")
+        # Not sooner: each imports the whole product, and two cores are busy with two of them.
+        supervisor.start(self._worker.name)
+        wait_for("nginx", partial(self._is_alive, self._wishes.port), supervisor)
+        self._tell(f"nginx ready on port {self._wishes.port}")
+        self._wait_until_green()
+        self._tell("/ready is green")
+
+    def _is_alive(self, port: int) -> bool:
+        return ask(port, "/health", self._wishes.host).is_ok
+
+    def _wait_until_green(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not (answer := ask(self._wishes.port, "/ready", self._wishes.host)).is_ok:
+            if time.monotonic() > deadline:
+                raise Trouble(f"Everything runs, but /ready says {answer.status}: {answer.text}")
+            time.sleep(0.1)
 
     def _product_settings(self) -> dict[str, str]:
         settings = self._stores.settings() | {
@@ -172,5 +185,5 @@ def wait_for(name: str, is_ready: Callable[[], bool], supervisor: Supervisor) ->
     deadline = time.monotonic() + START_SECONDS
     while not is_ready():
         if supervisor.has_given_up(name) or time.monotonic() > deadline:
-            raise Trouble(f"{name} does not start: {application.last_line(log)}; see {log}")
+            raise Trouble(f"{name} does not start: {last_line(log)}; see {log}")
         time.sleep(0.03)

@@ -20,9 +20,8 @@ USER = "live_validation"
 OPERATOR = "operator"
 OLDEST = 7  # major version; Valkey began at 7.2, Redis 7 has the ACLs and the list moves that rq needs
 
-# What the product needs of the commands that can harm a server: `info` and `client list` are rq's (version,
-# workers).
-RIGHTS = "~* &* +@all -@dangerous -@admin +info +client|list +client|setname +client|setinfo +client|id"
+# Of the commands that can harm a server the product needs one: rq asks with `info` which version this is.
+RIGHTS = "~* &* +@all -@dangerous -@admin +info"
 
 
 @dataclass(frozen=True)
