@@ -50,12 +50,17 @@ class Choice:
 
     def violations(self, value: Any) -> list[Violation]:
         """What to change for the branch that was meant; never empty."""
-        if self._depth >= MOST_CHOICES_DEEP or self._explanation.branches_left <= 0:
+        known = (self._place, self._keyword, self._way)
+        is_endless = known in self._explanation.open_choices
+        if is_endless or self._depth >= MOST_CHOICES_DEEP or self._explanation.branches_left <= 0:
             return [self._unclear(value)]
+        self._explanation.open_choices.add(known)
         try:
             return self._several(value) or self._meant(value) or [self._unclear(value)]
         except ValueError:  # a branch that cannot be asked on its own
             return [self._unclear(value)]
+        finally:
+            self._explanation.open_choices.discard(known)
 
     def _several(self, value: Any) -> list[Violation]:
         """Where a value fits more than one branch of a `oneOf`."""

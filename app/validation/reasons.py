@@ -52,6 +52,9 @@ class Explanation:
         self.probes = probes
         self.uncounted = 0
         self.branches_left = MOST_BRANCHES
+        # The choices being explained, by place in the schema and in the payload: one that leads back to
+        # itself at the same place of the payload can never be decided.
+        self.open_choices: set[tuple[str, str, Way]] = set()
         self._is_large = is_large
 
     def violations(
