@@ -25,7 +25,9 @@ def words(value: str) -> tuple[str, ...]:
     return tuple(value.split())
 
 
-def setting(doc: str, *, parse: Callable[[str], Any] = text, default: Any = MISSING, secret: bool = False) -> Any:
+def setting(
+    doc: str, *, parse: Callable[[str], Any] = text, default: Any = MISSING, secret: bool = False
+) -> Any:
     """Declare one setting. A secret has no default, may come from a file (NAME_FILE), and is never printed."""
     return field(default=default, metadata={"doc": doc, "parse": parse, "secret": secret})
 
@@ -35,18 +37,23 @@ class Settings:
     """The product's settings, read once at start-up and never changed."""
 
     secret_key: str = setting(
-        "Signs CSRF tokens and cookies and keys the one-time codes' hashes; at least 32 characters.", secret=True
+        "Signs CSRF tokens and cookies and keys the one-time codes' hashes; at least 32 characters.",
+        secret=True,
     )
     database_url: str = setting("PostgreSQL as the role live_validation_app (pages and API).", secret=True)
     ingest_database_url: str = setting(
-        "PostgreSQL as the role live_validation_ingest, which may only add events and look up ids.", secret=True
+        "PostgreSQL as the role live_validation_ingest, which may only add events and look up ids.",
+        secret=True,
     )
     migrate_database_url: str = setting(
         "PostgreSQL as the schema's owner; needed only by `flask db`.", default="", secret=True
     )
     redis_url: str = setting("Redis for state: sessions, queues, limits, the live bell.", secret=True)
     redis_cache_url: str = setting("Redis for cached answers, which may vanish at any time.", secret=True)
-    mail_url: str = setting("The SMTP server, as smtp://user:password@host:port; smtps:// for TLS from the first byte.", secret=True)
+    mail_url: str = setting(
+        "The SMTP server, as smtp://user:password@host:port; smtps:// for TLS from the first byte.",
+        secret=True,
+    )
     mail_from: str = setting("Sender of every mail.", default="Live Validation <no-reply@localhost>")
     public_url: str = setting("Where people reach the product; links in mails are built from it alone.")
     trusted_hosts: tuple[str, ...] = setting(
@@ -54,7 +61,8 @@ class Settings:
     )
     log_format: str = setting("`json` for machines, `pretty` for a terminal.", default="json")
     prometheus_multiproc_dir: str = setting(
-        "Where the processes of this machine keep their counters (prometheus_client reads it, too).", default=""
+        "Where the processes of this machine keep their counters (prometheus_client reads it, too).",
+        default="",
     )
     log_level: str = setting("The least important level that is written.", default="INFO")
 

@@ -110,7 +110,9 @@ def from_http(error: HTTPException) -> Response:
     if status < 400:
         return make_response(error.get_response())
     headers = {"Allow": ", ".join(error.valid_methods)} if getattr(error, "valid_methods", None) else {}  # type: ignore[attr-defined]
-    return answer(Refusal(CODES.get(status, f"http_{status}"), error.description or "", status, headers=headers))
+    return answer(
+        Refusal(CODES.get(status, f"http_{status}"), error.description or "", status, headers=headers)
+    )
 
 
 def from_database(error: Exception) -> Response:

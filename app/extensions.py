@@ -1,5 +1,7 @@
 """The parts shared by all rooms, declared here and connected by create_app."""
 
+from typing import Any
+
 import sqlalchemy
 from flask import Flask, current_app
 from flask_migrate import Migrate
@@ -11,9 +13,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from app.config import Settings
 
-
 # A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
-KEEPALIVE = {
+KEEPALIVE: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -22,7 +23,7 @@ KEEPALIVE = {
     "connect_timeout": 5,
 }
 # No overflow and a short wait: PostgreSQL's connections are counted, and a queue belongs at the edge.
-POOL = {
+POOL: dict[str, Any] = {
     "max_overflow": 0,
     "pool_timeout": 1,
     "pool_pre_ping": True,

@@ -39,7 +39,9 @@ def _runs(command: list[str]) -> bool:
 
 def main() -> None:
     if found() is None and not install():
-        print("  NO CHROMIUM: it could not be installed here, so the browser tests will be skipped.", flush=True)
+        print(
+            "  NO CHROMIUM: it could not be installed here, so the browser tests will be skipped.", flush=True
+        )
 
 
 if __name__ == "__main__":

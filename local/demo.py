@@ -44,7 +44,9 @@ class Client:
         self.refresh_token()
 
     def refresh_token(self) -> None:
-        self.headers["X-CSRF-Token"] = self.http.get(f"{self.url}/auth/csrf", timeout=ANSWER_SECONDS).json()["csrf_token"]
+        self.headers["X-CSRF-Token"] = self.http.get(f"{self.url}/auth/csrf", timeout=ANSWER_SECONDS).json()[
+            "csrf_token"
+        ]
 
     def post(self, path: str, body: Any) -> Any:
         """POST JSON; raises Trouble with the product's own words where it refuses."""
@@ -62,7 +64,9 @@ class Client:
             if found := next(filter(None, codes), None):
                 return found.group()
             time.sleep(0.1)
-        raise Trouble(f"No code arrived in the mailbox at {self.mailbox_url} within {MAIL_WAIT_SECONDS:.0f} s.")
+        raise Trouble(
+            f"No code arrived in the mailbox at {self.mailbox_url} within {MAIL_WAIT_SECONDS:.0f} s."
+        )
 
 
 def prepare(stack: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +112,9 @@ def publish(demo: dict[str, Any], slug: str, format_: str, plan: bytes) -> None:
     if not answer.ok:
         raise Trouble(f"The plan of {slug} was refused: {answer.text[:500]}")
     made = answer.json()
-    say(f"published the plan of {slug}: {made['events']} events, {made['rules']} rules, version {made['plan_version']}")
+    say(
+        f"published the plan of {slug}: {made['events']} events, {made['rules']} rules, version {made['plan_version']}"
+    )
 
 
 def send_examples(demo: dict[str, Any]) -> None:
@@ -160,7 +166,11 @@ def run_phones(demo: dict[str, Any], seconds: float | None) -> None:
         (result,) = send(demo, app, [event])
         sent, invalid = sent + 1, invalid + (result["verdict"] == "invalid")
         if sys.stdout.isatty():
-            print(f"\rphones sent {sent:,} events, {invalid:,} of them invalid. Ctrl-C ends.", end="", flush=True)
+            print(
+                f"\rphones sent {sent:,} events, {invalid:,} of them invalid. Ctrl-C ends.",
+                end="",
+                flush=True,
+            )
         time.sleep(PAUSE_SECONDS * chance.uniform(0.5, 1.5))
     say(f"phones sent {sent:,} events, {invalid:,} of them invalid")
 

@@ -68,19 +68,33 @@ class Phone:
 
     def _browse(self) -> Iterator[tuple[str, Payload]]:
         if self._happens(0.3):
-            yield "product_searched", {"query": self.random_.choice(["mug", "lamp", "gift"]), "results_count": 3}
+            yield (
+                "product_searched",
+                {"query": self.random_.choice(["mug", "lamp", "gift"]), "results_count": 3},
+            )
         category = self.random_.choice(CATEGORIES)
-        yield "product_list_viewed", {"category": category, "product_count": 12, "filters": ["new", "in stock"]}
+        yield (
+            "product_list_viewed",
+            {"category": category, "product_count": 12, "filters": ["new", "in stock"]},
+        )
         product_id, name, price = self.random_.choice(PRODUCTS)
         seen = {"product_id": product_id, "price": price, "currency": self.currency}
         yield "product_viewed", {**seen, "name": name, "in_stock": True}
         if self._happens(0.2):
-            yield "wishlist_changed", {"product_id": product_id, "action": self.random_.choice(["added", "removed"])}
+            yield (
+                "wishlist_changed",
+                {"product_id": product_id, "action": self.random_.choice(["added", "removed"])},
+            )
         if self._happens(0.5):
-            self.cart.append({"product_id": product_id, "quantity": self.random_.randint(1, 3), "price": price})
+            self.cart.append(
+                {"product_id": product_id, "quantity": self.random_.randint(1, 3), "price": price}
+            )
             yield "product_added_to_cart", {**seen, "quantity": self.cart[-1]["quantity"]}
         if self._happens(0.05):
-            yield "review_written", {"product_id": product_id, "stars": self.random_.randint(1, 5), "text": "Nice!"}
+            yield (
+                "review_written",
+                {"product_id": product_id, "stars": self.random_.randint(1, 5), "text": "Nice!"},
+            )
 
     def _buy(self) -> Iterator[tuple[str, Payload]]:
         total = round(sum(item["price"] * item["quantity"] for item in self.cart), 2)

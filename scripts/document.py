@@ -21,7 +21,13 @@ def settings_page() -> str:
         "|---|---|---|",
     ]
     for f in fields(Settings):
-        default = "required" if f.default is MISSING else f"`{_shown(f.default)}`" if f.default not in ("", ()) else "none"
+        default = (
+            "required"
+            if f.default is MISSING
+            else f"`{_shown(f.default)}`"
+            if f.default not in ("", ())
+            else "none"
+        )
         secret = " *Secret.*" if f.metadata["secret"] else ""
         lines.append(f"| `{variable_name(f)}` | {default} | {f.metadata['doc']}{secret} |")
     return "\n".join(lines) + "\n"
@@ -35,7 +41,8 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "Made from `app/metrics.py` by `make docs`. Served at `/metrics` in Prometheus' text format, to this machine only.",
+        "Made from `app/metrics.py` by `make docs`. Served at `/metrics` in Prometheus' text format, to this machine",
+        "only.",
         "",
         "| metric | labels | meaning |",
         "|---|---|---|",

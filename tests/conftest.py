@@ -33,10 +33,11 @@ from sqlalchemy import event  # noqa: E402
 
 from app import create_app  # noqa: E402
 from app.config import Settings  # noqa: E402
+from app.extensions import db  # noqa: E402
 from app.store import green  # noqa: E402
-from app.store.tables import db  # noqa: E402
 from local import servers  # noqa: E402
 from tests.world import World  # noqa: E402
+
 ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30.0
 STACK_WAIT_SECONDS = 120.0
@@ -76,7 +77,7 @@ def start_stack(config: pytest.Config) -> dict[str, object]:
     """Start `python -m local run` beside the tests; it ends with this process."""
     running = config.stash.setdefault(RUNNING, ExitStack())
     var = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lvd-stack-"))) / "var"
-    output = running.enter_context(open(f"{var}.log", "w+"))
+    output = running.enter_context(Path(f"{var}.log").open("w+"))  # noqa: SIM115  (the stack of exits closes it)
     process = subprocess.Popen(
         [sys.executable, "-m", "local", "run"],
         cwd=ROOT,
@@ -165,7 +166,7 @@ def with_number(url: str, number: int) -> str:
 
 
 @pytest.fixture(scope="session")
-def environment(operator: Mapping[str, object], process_number: int) -> Iterator[dict[str, str]]:
+def environment(operator: Mapping[str, object], process_number: int) -> dict[str, str]:
     """The product's environment, on a database of this process's own."""
     name = f"test_{process_number}"
     connection = psycopg2.connect(str(operator["admin_dsn"]))
@@ -176,8 +177,10 @@ def environment(operator: Mapping[str, object], process_number: int) -> Iterator
     connection.close()
     given: dict[str, str] = dict(operator["environment"])  # type: ignore[call-overload]
     databases = {k: with_database(v, name) for k, v in given.items() if k.endswith("DATABASE_URL")}
-    redis = {k: with_number(v, process_number) for k, v in given.items() if k in ("REDIS_URL", "REDIS_CACHE_URL")}
-    yield {**given, **databases, **redis}
+    redis = {
+        k: with_number(v, process_number) for k, v in given.items() if k in ("REDIS_URL", "REDIS_CACHE_URL")
+    }
+    return {**given, **databases, **redis}
 
 
 @pytest.fixture(scope="session")
@@ -219,7 +222,9 @@ def redis_operator(operator: Mapping[str, str], process_number: int) -> Iterator
 
 
 @pytest.fixture
-def flask_app(assembled: Flask, owner: psycopg2.extensions.connection, redis_operator: Redis) -> Iterator[Flask]:
+def flask_app(
+    assembled: Flask, owner: psycopg2.extensions.connection, redis_operator: Redis
+) -> Iterator[Flask]:
     """The product with empty tables and an empty Redis."""
     tables = ", ".join(table.name for table in db.metadata.sorted_tables)
     with owner.cursor() as cursor:

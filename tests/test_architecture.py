@@ -25,7 +25,19 @@ MAY_IMPORT = {
 }
 # Rooms with doors open only these to each other.
 OPEN_DOORS = {"app.auth", "app.auth.session", "app.auth.require", "app.auth.keys", "app.auth.staying"}
-IMPURE = {"flask", "sqlalchemy", "redis", "rq", "time", "datetime.now", "random", "secrets", "os", "socket", "gevent"}
+IMPURE = {
+    "flask",
+    "sqlalchemy",
+    "redis",
+    "rq",
+    "time",
+    "datetime.now",
+    "random",
+    "secrets",
+    "os",
+    "socket",
+    "gevent",
+}
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "services", "managers", "base"}
 MOST_LINES = 300
 # An entry's imports are the floor plan's.
@@ -59,7 +71,9 @@ def test_a_room_imports_only_from_the_rooms_it_may(path: Path) -> None:
     assert reached <= allowed
 
 
-@pytest.mark.parametrize("path", [p for r in ("ingest", "dashboard") for p in (APP / r).rglob("*.py")], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for r in ("ingest", "dashboard") for p in (APP / r).rglob("*.py")], ids=name_of
+)
 def test_rooms_with_doors_use_only_the_open_doors_of_auth(path: Path) -> None:
     reached = {".".join(m.split(".")[:3]) for m in imports_of(path) if m.startswith("app.auth")}
     assert reached <= OPEN_DOORS
@@ -92,7 +106,9 @@ def test_every_module_says_what_it_holds(path: Path) -> None:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_import_hides_in_a_function(path: Path) -> None:
     functions = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef))
-    assert not [f.name for f in functions if any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(f))]
+    assert not [
+        f.name for f in functions if any(isinstance(n, (ast.Import, ast.ImportFrom)) for n in ast.walk(f))
+    ]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.name != "config.py"], ids=name_of)
@@ -112,4 +128,8 @@ def test_every_setting_is_explained_in_code_and_docs(field) -> None:  # type: ig
 
 
 def test_no_secret_has_a_default_that_opens_anything() -> None:
-    assert [f.name for f in fields(Settings) if f.metadata["secret"] and f.default not in ("",) and isinstance(f.default, str)] == []
+    assert [
+        f.name
+        for f in fields(Settings)
+        if f.metadata["secret"] and f.default not in ("",) and isinstance(f.default, str)
+    ] == []

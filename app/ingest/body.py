@@ -43,7 +43,9 @@ def unpack(body: bytes, encoding: str, most_bytes: int) -> bytes:
         case "gzip":
             unpacked = _gunzip(body, most_bytes)
         case _:
-            raise Refusal("unsupported_media_type", "Send the body plain or with Content-Encoding: gzip.", 415)
+            raise Refusal(
+                "unsupported_media_type", "Send the body plain or with Content-Encoding: gzip.", 415
+            )
     if len(unpacked) > most_bytes:
         raise too_large(most_bytes)
     return unpacked
@@ -67,14 +69,18 @@ def _gunzip(body: bytes, most_bytes: int) -> bytes:
             if not stream.eof and len(unpacked) <= most_bytes:
                 raise zlib.error("truncated")
     except zlib.error as error:
-        raise Refusal("bad_encoding", "The body is not valid gzip. Compress it again and resend.", 400) from error
+        raise Refusal(
+            "bad_encoding", "The body is not valid gzip. Compress it again and resend.", 400
+        ) from error
     return bytes(unpacked)
 
 
 def check_type(content_type: str) -> None:
     """Raises Refusal `unsupported_media_type` for forms; any other type is judged by the body alone."""
     if content_type.lower().startswith(FOREIGN_TYPES):
-        raise Refusal("unsupported_media_type", "Send JSON, NDJSON or `Event Payload:` lines, not a form.", 415)
+        raise Refusal(
+            "unsupported_media_type", "Send JSON, NDJSON or `Event Payload:` lines, not a form.", 415
+        )
 
 
 def read(body: bytes) -> Body:
@@ -148,4 +154,6 @@ def _read_lines(body: bytes, broken: Broken) -> list[Any]:
             return [parse(line) for line in lines]
     if broken.reason == "too_deep":
         raise Refusal("too_deep", "The body is nested too deeply.")
-    raise Refusal("bad_json", "The body is not valid JSON. NaN, comments and trailing commas are not allowed.")
+    raise Refusal(
+        "bad_json", "The body is not valid JSON. NaN, comments and trailing commas are not allowed."
+    )

@@ -117,9 +117,12 @@ def _screen(value: Any, documents: Iterable[bytes], limits: Settings) -> None:
     whole = b"".join(documents)
     if len(whole) > limits.max_event_bytes:
         raise Unfit("too_large")
-    if b"\\u0000" in whole or b"\x00" in whole:
-        _walk(value, limits)
-    elif whole.count(b"{") + whole.count(b"[") >= limits.max_depth or whole.count(b":") > limits.max_keys:
+    if (
+        b"\\u0000" in whole
+        or b"\x00" in whole
+        or whole.count(b"{") + whole.count(b"[") >= limits.max_depth
+        or whole.count(b":") > limits.max_keys
+    ):
         _walk(value, limits)
 
 

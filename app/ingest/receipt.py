@@ -41,7 +41,7 @@ class Receipt:
             {"index": index, **(_rejection(item.reason) if isinstance(item, Rejected) else next(found))}
             for index, item in enumerate(read)
         ]
-        counted = {status: 0 for status in ("stored", "rejected", "duplicate", "conflict", "checked")}
+        counted = dict.fromkeys(("stored", "rejected", "duplicate", "conflict", "checked"), 0)
         for result in results:
             counted[result["status"]] += 1
             metrics.EVENTS.labels(result["status"]).inc()

@@ -27,7 +27,10 @@ def receive(app: AppRef, events: Sequence[Received], request_id: str = "") -> Re
     """
     plan = current(app)
     judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
-    rows = [row(app, e, j, fallback_id(request_id, n)) for n, (e, j) in enumerate(zip(events, judged, strict=True))]
+    rows = [
+        row(app, e, j, fallback_id(request_id, n))
+        for n, (e, j) in enumerate(zip(events, judged, strict=True))
+    ]
     outcomes = keeping.keep(rows)
     bell.announce(app, outcomes)
     return Receipt(app.plan_version, events, judged, outcomes)

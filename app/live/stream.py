@@ -9,6 +9,7 @@ arrives in another order than the commits and is lost with Redis.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import gevent
 import orjson
@@ -59,7 +60,7 @@ def order(cursor: str) -> tuple[int, str]:
     return int(xid or 0), event_id
 
 
-def with_sentences(entry: dict) -> dict:  # type: ignore[type-arg]
+def with_sentences(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry as shown: each violation with its explanation."""
     return entry | {"violations": [{**v, "message": sentence(v)} for v in entry["violations"]]}
 
@@ -164,7 +165,9 @@ def newest_cursor() -> str:
         return events.newest_cursor(connection)
 
 
-def follow(app_id: int, filters: Filters, cursor: str | None, may_stay: Callable[[], bool]) -> Iterator[bytes]:
+def follow(
+    app_id: int, filters: Filters, cursor: str | None, may_stay: Callable[[], bool]
+) -> Iterator[bytes]:
     """The bytes of one stream: all of the app's events committed after the cursor (None: from now on).
 
     `may_stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns
@@ -196,7 +199,8 @@ def _follow(
             for frame in _caught_up(engine, app_id, cursor):
                 cursor = frame.entries[-1].cursor
                 yield frame.rendered(filters)
-            for cursor, sent in _live(viewer, cursor, may_stay, ends_at):
+            for last_cursor, sent in _live(viewer, cursor, may_stay, ends_at):
+                cursor = last_cursor
                 yield sent
             if not viewer.fell_behind:
                 return

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import Refusal
@@ -51,13 +52,17 @@ def by_write_key_hash(key_hash: bytes) -> AppRef | None:
 
 def find(organisation_id: int, slug: str) -> AppRef | None:
     """One app of this organisation; another organisation's is not found."""
-    row = db.session.execute(_refs().where(App.organisation_id == organisation_id, App.slug == slug)).one_or_none()
+    row = db.session.execute(
+        _refs().where(App.organisation_id == organisation_id, App.slug == slug)
+    ).one_or_none()
     return _ref(row) if row else None
 
 
 def of_organisation(organisation_id: int) -> list[AppRef]:
     """All apps of an organisation, by name."""
-    rows = db.session.execute(_refs().where(App.organisation_id == organisation_id).order_by(App.name, App.id))
+    rows = db.session.execute(
+        _refs().where(App.organisation_id == organisation_id).order_by(App.name, App.id)
+    )
     return [_ref(row) for row in rows]
 
 
@@ -91,7 +96,7 @@ def write_keys(app: AppRef) -> list[WriteKeyRef]:
     return [WriteKeyRef(*row) for row in rows]
 
 
-def _refs():  # type: ignore[no-untyped-def]  # the Select's row type is too long to be of use
+def _refs() -> Select[int, str, str, int, int | None, int | None, bool]:
     return select(
         App.id,
         App.slug,
@@ -103,5 +108,5 @@ def _refs():  # type: ignore[no-untyped-def]  # the Select's row type is too lon
     ).outerjoin(TrackingPlan, TrackingPlan.id == App.plan_id)
 
 
-def _ref(row: Row) -> AppRef:  # type: ignore[type-arg]
+def _ref(row: Any) -> AppRef:
     return AppRef(*row)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from app.extensions import db
 
@@ -131,7 +131,9 @@ def newest_at(organisation_id: int) -> dict[int, datetime]:
 
 def newest_cursor(connection: Connection) -> str:
     """The cursor after all that is visible now: a stream from here shows only what is committed later."""
-    horizon = connection.execute(text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")).scalar_one()
+    horizon = connection.execute(
+        text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+    ).scalar_one()
     return f"{horizon - 1}-{NAMELESS_CURSOR_ID}"
 
 
@@ -152,7 +154,7 @@ def after(connection: Connection, app_id: int, cursor: str, limit: int) -> tuple
     before them; they wait, so that order and cursor are right by construction.
     """
     xid, event_id = cursor.split("-", 1)
-    rows: Sequence[Row[Any]] = connection.execute(
+    rows: Sequence[Any] = connection.execute(
         AFTER, {"app_id": app_id, "xid": int(xid), "event_id": event_id, "limit": limit}
     ).all()
     settled = [row for row in rows if row.is_settled]
@@ -171,7 +173,7 @@ AFTER = text(
 )
 
 
-def as_json(row: Row[Any]) -> dict[str, Any]:
+def as_json(row: Any) -> dict[str, Any]:
     """A row as the API shows it; sentences are added where it is shown."""
     return {
         "event_id": row[0],

@@ -60,10 +60,29 @@ class Row(NamedTuple):
     envelope: str
 
 
-COLUMN_TYPES = (
-    "uuid bigint bigint text text text int text text text text text text text timestamptz timestamptz text json int"
-    " json json"
-).split()
+COLUMN_TYPES = [
+    "uuid",
+    "bigint",
+    "bigint",
+    "text",
+    "text",
+    "text",
+    "int",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "timestamptz",
+    "timestamptz",
+    "text",
+    "json",
+    "int",
+    "json",
+    "json",
+]
 COLUMNS = ", ".join(Row._fields)
 ARRAYS = ", ".join(f"%s::{kind}[]" for kind in COLUMN_TYPES)
 
@@ -222,7 +241,9 @@ class GroupCommit:
         return [_outcome(row, claimed, known) for row in rows]
 
     @staticmethod
-    def _known(cursor: psycopg2.extensions.cursor, rows: Sequence[Row]) -> dict[tuple[int, str], tuple[str, str]]:
+    def _known(
+        cursor: psycopg2.extensions.cursor, rows: Sequence[Row]
+    ) -> dict[tuple[int, str], tuple[str, str]]:
         """Event id and digest of what was there first. A statement of its own: only a new snapshot sees it."""
         if not rows:
             return {}
@@ -232,7 +253,9 @@ class GroupCommit:
     def _connected(self) -> psycopg2.extensions.connection:
         if self._connection is None or self._connection.closed:
             connection = psycopg2.connect(self._dsn, application_name="live-validation flusher", **KEEPALIVE)
-            connection.autocommit = True  # KEEP is one statement; BEGIN and COMMIT would be two more round trips
+            connection.autocommit = (
+                True  # KEEP is one statement; BEGIN and COMMIT would be two more round trips
+            )
             self._connection = connection
         return self._connection
 
@@ -253,7 +276,9 @@ def _outcome(row: Row, claimed: set[str], known: dict[tuple[int, str], tuple[str
     if row.event_id in claimed:
         return Outcome(Status.STORED, row.event_id)
     if (row.app_id, row.message_id) not in known:
-        raise psycopg2.OperationalError("the first of this id was pruned between two statements")  # so: once more
+        raise psycopg2.OperationalError(
+            "the first of this id was pruned between two statements"
+        )  # so: once more
     first_id, first_digest = known[row.app_id, row.message_id]
     if first_id == row.event_id:  # our own earlier try, whose answer was lost
         return Outcome(Status.STORED, first_id)

@@ -15,7 +15,8 @@ COUNTS = text(
         UNION ALL
         SELECT event_name, verdict, count, quarter FROM tally_deltas WHERE app_id = :app_id
     ) AS counted
-    WHERE quarter >= coalesce(CAST(:from_ AS timestamptz), '-infinity') AND quarter < coalesce(CAST(:to_ AS timestamptz), 'infinity')
+    WHERE quarter >= coalesce(CAST(:from_ AS timestamptz), '-infinity')
+      AND quarter < coalesce(CAST(:to_ AS timestamptz), 'infinity')
     GROUP BY event_name, verdict
     """
 )
@@ -32,7 +33,8 @@ TOTALS = text(
 FOLD = text(
     """
     WITH taken AS (
-        DELETE FROM tally_deltas WHERE id IN (SELECT id FROM tally_deltas ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+        DELETE FROM tally_deltas
+        WHERE id IN (SELECT id FROM tally_deltas ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING organisation_id, app_id, quarter, event_name, verdict, count
     ), summed AS (
         SELECT app_id, quarter, event_name, verdict, min(organisation_id) AS organisation_id, sum(count) AS count

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, INET, JSON, JSONB, UUID
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import UserDefinedType
 
-from app.extensions import db
+from app.extensions import Base
 
 
 class Xid8(UserDefinedType[str]):
@@ -58,7 +58,7 @@ def belongs_to(target: str, *, null: bool = False, index: bool = False) -> Mappe
     return mapped_column(BigInteger, ForeignKey(target, ondelete="CASCADE"), nullable=null, index=index)
 
 
-class Organisation(db.Model):
+class Organisation(Base):
     """A tenant: owns apps, plans, keys and events."""
 
     __tablename__ = "organisations"
@@ -67,7 +67,7 @@ class Organisation(db.Model):
     created_at: Mapped[datetime] = moment(default=True)
 
 
-class User(db.Model):
+class User(Base):
     """A person who signs in. Made only when the mailed code came back, so every address here is proven."""
 
     __tablename__ = "users"
@@ -78,7 +78,7 @@ class User(db.Model):
     disabled_at: Mapped[datetime | None] = moment(null=True)
 
 
-class Membership(db.Model):
+class Membership(Base):
     """A user's place in an organisation."""
 
     __tablename__ = "memberships"
@@ -93,7 +93,7 @@ class Membership(db.Model):
     __table_args__ = (CheckConstraint("role IN ('owner','admin','editor','viewer')", name="role"),)
 
 
-class AuthSession(db.Model):
+class AuthSession(Base):
     """One signed-in browser. This row, not Redis, decides whether the session is alive."""
 
     __tablename__ = "auth_sessions"
@@ -107,7 +107,7 @@ class AuthSession(db.Model):
     revoked_at: Mapped[datetime | None] = moment(null=True)
 
 
-class Challenge(db.Model):
+class Challenge(Base):
     """A one-time code asked for: bound to an address, a purpose and one browser. Only the code's hash is kept."""
 
     __tablename__ = "challenges"
@@ -130,7 +130,7 @@ class Challenge(db.Model):
     )
 
 
-class OutboxEntry(db.Model):
+class OutboxEntry(Base):
     """A job: written in the transaction that caused it. Redis only wakes the worker up; this row is the job."""
 
     __tablename__ = "outbox"
@@ -153,7 +153,7 @@ class OutboxEntry(db.Model):
     )
 
 
-class TrackingPlan(db.Model):
+class TrackingPlan(Base):
     """A tracking plan's name and its current published version; the versions hold the rules."""
 
     __tablename__ = "tracking_plans"
@@ -164,7 +164,7 @@ class TrackingPlan(db.Model):
     created_at: Mapped[datetime] = moment(default=True)
 
 
-class PlanVersion(db.Model):
+class PlanVersion(Base):
     """One version of a plan. Once published it never changes."""
 
     __tablename__ = "plan_versions"
@@ -186,7 +186,7 @@ class PlanVersion(db.Model):
     )
 
 
-class App(db.Model):
+class App(Base):
     """One sending application. People and URLs know it by `slug`; every table knows it by `id`."""
 
     __tablename__ = "apps"
@@ -202,7 +202,7 @@ class App(db.Model):
     __table_args__ = (UniqueConstraint("organisation_id", "slug"),)
 
 
-class WriteKey(db.Model):
+class WriteKey(Base):
     """May send for one app, nothing else. Shown once, kept as a hash."""
 
     __tablename__ = "write_keys"
@@ -216,7 +216,7 @@ class WriteKey(db.Model):
     revoked_at: Mapped[datetime | None] = moment(null=True)
 
 
-class ApiKey(db.Model):
+class ApiKey(Base):
     """May read or manage one organisation, by scope. Shown once, kept as a hash."""
 
     __tablename__ = "api_keys"
@@ -230,7 +230,7 @@ class ApiKey(db.Model):
     revoked_at: Mapped[datetime | None] = moment(null=True)
 
 
-class MessageId(db.Model):
+class MessageId(Base):
     """The ids already kept, so that a retry is kept once. Not partitioned: uniqueness must span midnight."""
 
     __tablename__ = "message_ids"
@@ -242,7 +242,7 @@ class MessageId(db.Model):
     received_at: Mapped[datetime] = moment(default=True)
 
 
-class LogEntry(db.Model):
+class LogEntry(Base):
     """A received event with its verdict, one row for ever (until retention). Partitioned by day.
 
     No foreign keys: each would cost a lookup and a row lock per event, and the ids were just read from those tables.
@@ -283,7 +283,7 @@ class LogEntry(db.Model):
     )
 
 
-class Tally(db.Model):
+class Tally(Base):
     """How many events of one name got one verdict in one quarter of an hour; exact once the deltas are added."""
 
     __tablename__ = "tallies"
@@ -295,7 +295,7 @@ class Tally(db.Model):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
-class TallyDelta(db.Model):
+class TallyDelta(Base):
     """Counts of one commit, not yet folded into `tallies`. Only added to, so no commit waits for a row."""
 
     __tablename__ = "tally_deltas"

@@ -21,7 +21,9 @@ class Tenant:
         app = client.post("/api/apps", {"name": "Live", "app_id": "live"})
         self.url = stack.url
         self.sending = {"Authorization": f"Bearer {app['write_key']}"}
-        self.reading = {"Authorization": f"Bearer {client.post('/api/keys', {'scopes': ['read']})['api_key']}"}
+        self.reading = {
+            "Authorization": f"Bearer {client.post('/api/keys', {'scopes': ['read']})['api_key']}"
+        }
 
     def send(self, *ids: str) -> None:
         events = [{"event": "seen" if n % 2 else "heard", "messageId": id_} for n, id_ in enumerate(ids)]

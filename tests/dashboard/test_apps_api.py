@@ -58,8 +58,12 @@ def test_an_api_key_has_its_scopes_and_no_more(client: FlaskClient, world: World
         assert world.alice.post(client, "/api/keys", {"scopes": scopes}).status_code == 422
 
 
-@pytest.mark.parametrize(("body", "content_type"), [(b"{", "application/json"), (b"{}", "text/plain"), (b"[]", "application/json")])
-def test_only_json_objects_are_taken(client: FlaskClient, world: World, body: bytes, content_type: str) -> None:
+@pytest.mark.parametrize(
+    ("body", "content_type"), [(b"{", "application/json"), (b"{}", "text/plain"), (b"[]", "application/json")]
+)
+def test_only_json_objects_are_taken(
+    client: FlaskClient, world: World, body: bytes, content_type: str
+) -> None:
     headers = {"Authorization": f"Bearer {world.alice.api_key}", "Content-Type": content_type}
     answer = client.post("/api/apps", data=body, headers=headers)
     assert answer.status_code in (400, 415)

@@ -113,7 +113,9 @@ def test_bad_questions_get_a_stable_code(client: FlaskClient, filled: World, que
 
 def test_one_event_by_its_id(client: FlaskClient, filled: World) -> None:
     event_id = listed(filled, client)["events"][0]["event_id"]
-    assert orjson.loads(filled.alice.get(client, f"/api/apps/shop/events/{event_id}").data)["message_id"] == "4"
+    assert (
+        orjson.loads(filled.alice.get(client, f"/api/apps/shop/events/{event_id}").data)["message_id"] == "4"
+    )
     for unknown in ("nonsense", "0" * 36, event_id[:-1] + ("0" if event_id[-1] != "0" else "1")):
         answer = filled.alice.get(client, f"/api/apps/shop/events/{unknown}")
         assert (answer.status_code, answer.get_json()["code"]) == (404, "unknown_event")

@@ -66,7 +66,9 @@ def read(path: Path) -> dict[str, Any] | None:
 
 def worker_of(var: Path, n: int) -> psutil.Process:
     """A worker of one of the two Gunicorns, in turn."""
-    masters = [p["pid"] for p in json.loads((var / "stack.json").read_text())["processes"] if p["role"] == "gunicorn"]
+    masters = [
+        p["pid"] for p in json.loads((var / "stack.json").read_text())["processes"] if p["role"] == "gunicorn"
+    ]
     workers = eventually(lambda: psutil.Process(masters[n % len(masters)]).children())
     assert isinstance(workers, list)
     return workers[0]
@@ -90,7 +92,9 @@ def stored_ids(demo: dict[str, Any]) -> set[str]:
 
 def test_every_event_answered_2xx_is_in_the_database(own_stack: Path) -> None:
     demo_run = subprocess.Popen(
-        [sys.executable, "-m", "local.demo"], cwd=ROOT, env={**os.environ, "VAR": str(own_stack), "DURATION": "20"}
+        [sys.executable, "-m", "local.demo"],
+        cwd=ROOT,
+        env={**os.environ, "VAR": str(own_stack), "DURATION": "20"},
     )
     demo = eventually(lambda: read(own_stack / "demo.json"), 60)
     assert isinstance(demo, dict)
@@ -111,6 +115,8 @@ def test_every_event_answered_2xx_is_in_the_database(own_stack: Path) -> None:
     assert len(answered) > 50 * KILLS
     assert answered - stored == set(), "answered but lost"
     github = requests.get(
-        f"{demo['url']}/api/apps/github/summary", headers={"Authorization": f"Bearer {demo['api_key']}"}, timeout=30
+        f"{demo['url']}/api/apps/github/summary",
+        headers={"Authorization": f"Bearer {demo['api_key']}"},
+        timeout=30,
     ).json()
     assert sum(github["verdicts"].values()) == 329

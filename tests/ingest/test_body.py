@@ -26,7 +26,11 @@ MOST = 100_000
         (b'{"event":"a"}\r\n\r\n{"event":"b"}', [{"event": "a"}, {"event": "b"}], False),
         (b'{"event":"a"}\noops', [{"event": "a"}, Broken("bad_json")], False),
         (b'{oops\n{"event":"b"}', [Broken("bad_json"), {"event": "b"}], False),
-        (b'Event Payload: {"event":"a"}\nnoise\nEvent Payload: {', [{"event": "a"}, Broken("bad_json")], False),
+        (
+            b'Event Payload: {"event":"a"}\nnoise\nEvent Payload: {',
+            [{"event": "a"}, Broken("bad_json")],
+            False,
+        ),
         (b'01-31 12:00 D/SDK: Event Payload: {"event":"a"}', [{"event": "a"}], False),
     ],
 )
@@ -81,7 +85,9 @@ def test_a_body_up_to_the_limit_is_taken(size: int) -> None:
     assert len(body.unpack(b" " * size, "", MOST)) == size
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b" " * (MOST + 1)), gzip.compress(b" " * MOST) + gzip.compress(b" ")])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b" " * (MOST + 1)), gzip.compress(b" " * MOST) + gzip.compress(b" ")]
+)
 def test_a_byte_more_is_refused(packed: bytes) -> None:
     with pytest.raises(Refusal) as refused:
         body.unpack(packed, "gzip", MOST)
@@ -113,7 +119,9 @@ def test_a_bomb_is_refused_before_it_unfolds(monkeypatch: pytest.MonkeyPatch) ->
     assert made <= MOST + 1
 
 
-@pytest.mark.parametrize("broken", [b"", b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"trailing"])
+@pytest.mark.parametrize(
+    "broken", [b"", b"not gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"{}") + b"trailing"]
+)
 def test_broken_gzip_is_named(broken: bytes) -> None:
     if not broken:
         assert body.unpack(broken, "gzip", MOST) == b""
@@ -130,7 +138,9 @@ def test_other_encodings_are_refused(encoding: str) -> None:
     assert (refused.value.code, refused.value.status) == ("unsupported_media_type", 415)
 
 
-@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+@pytest.mark.parametrize(
+    "content_type", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
+)
 def test_forms_are_refused(content_type: str) -> None:
     with pytest.raises(Refusal) as refused:
         body.check_type(content_type)

@@ -43,7 +43,9 @@ def read(value: Any) -> Received:
         ({"eventName": "first", "event": "second"}, "first", {}),
     ],
 )
-def test_the_first_usable_name_counts_and_an_absent_payload_is_empty(value: Any, name: str, payload: Any) -> None:
+def test_the_first_usable_name_counts_and_an_absent_payload_is_empty(
+    value: Any, name: str, payload: Any
+) -> None:
     event = read(value).event
     assert (event.name, event.payload) == (name, payload)
 

@@ -54,7 +54,9 @@ def test_one_event_is_answered_with_its_verdict_and_is_committed(
     ids=["bearer", "header", "basic"],
 )
 @pytest.mark.parametrize("path", ["/api/logs", "/api/logs/shop"])
-def test_the_key_may_come_in_three_ways(client: FlaskClient, world: World, headers: dict[str, str], path: str) -> None:
+def test_the_key_may_come_in_three_ways(
+    client: FlaskClient, world: World, headers: dict[str, str], path: str
+) -> None:
     key = world.alice.write_key
     basic = base64.b64encode(f"{key}:".encode()).decode()
     given = {name: value.format(key=key, basic=basic) for name, value in headers.items() if value}
@@ -218,7 +220,11 @@ def test_a_bad_event_harms_no_neighbour_in_its_batch(
         "name_too_long": {"event": "a" * 300},
         "bad_message_id": {"event": "a", "messageId": []},
     }
-    batch = [item for n, value in enumerate(bad.values()) for item in (value, {"event": "ok", "messageId": f"ok-{n}"})]
+    batch = [
+        item
+        for n, value in enumerate(bad.values())
+        for item in (value, {"event": "ok", "messageId": f"ok-{n}"})
+    ]
     strings = b'{"event":"a","payload":{"x":"\\ud800"}},{"event":"a","payload":{"x":"\\u0000"}}'
     body = b"[" + strings + b"," + orjson.dumps(batch)[1:]
     answer = world.alice.send(client, body)

@@ -6,8 +6,8 @@ from flask import Flask
 from flask_migrate import check
 
 from app.config import Settings
+from app.extensions import db
 from app.store import partitions
-from app.store.tables import db
 
 FORBIDDEN = {
     "ingest": [

@@ -24,7 +24,10 @@ def run() -> None:
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"))
         connection.commit()
         context.configure(
-            connection=connection, target_metadata=db.metadata, include_object=belongs_to_models, compare_type=True
+            connection=connection,
+            target_metadata=db.metadata,
+            include_object=belongs_to_models,
+            compare_type=True,
         )
         with context.begin_transaction():
             context.run_migrations()
