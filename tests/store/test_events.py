@@ -1,0 +1,95 @@
+"""The order of commits: what a stream is shown, and what must wait for an older transaction."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+
+from app.config import Settings
+from app.extensions import db
+from app.store import events, summary
+
+BEGINNING = "0-00000000-0000-0000-0000-000000000000"
+INSERT = (
+    "INSERT INTO log_entries (app_id, event_id, organisation_id, message_id, event_name, verdict, digest, violations,"
+    " payload, envelope) VALUES (1, gen_random_uuid(), 1, %s, 'e', 'valid', '', '[]', '{}', '{}')"
+)
+
+
+@pytest.fixture
+def writers(settings: Settings, flask_app: Flask) -> Iterator[list[Any]]:
+    """Two transactions that may be open at once."""
+    connections = [psycopg2.connect(settings.ingest_database_url) for _ in range(2)]
+    yield connections
+    for connection in connections:
+        connection.close()
+
+
+def add(writer: Any, message_id: str) -> None:
+    with writer.cursor() as cursor:
+        cursor.execute(INSERT, [message_id])
+
+
+def after(cursor: str, limit: int = 100) -> tuple[list[str], str, bool]:
+    with db.engine.connect() as connection:
+        entries, more = events.after(connection, 1, cursor, limit)
+    return [e.json["message_id"] for e in entries], entries[-1].cursor if entries else cursor, more
+
+
+def test_what_commits_late_is_not_missed_by_who_already_looked(writers: list[Any]) -> None:
+    early, late = writers
+    add(early, "early")  # takes its place first, commits last
+    add(late, "late")
+    late.commit()
+    seen, cursor, more = after(BEGINNING)
+    assert (seen, more) == ([], True), "an older transaction is still open"
+    early.commit()
+    seen, cursor, more = after(cursor)
+    assert (seen, more) == (["early", "late"], False)
+    assert after(cursor)[0] == []
+
+
+def test_a_cursor_goes_on_where_it_ended(writers: list[Any]) -> None:
+    for n in range(5):
+        add(writers[0], str(n))
+        if n % 2:
+            writers[0].commit()
+    writers[0].commit()
+    seen: list[str] = []
+    cursor, more = BEGINNING, True
+    while more:
+        page, cursor, more = after(cursor, limit=2)
+        seen += page
+    assert sorted(seen) == list("01234")
+    assert len(seen) == 5
+
+
+def test_from_now_on_shows_nothing_old_and_all_that_is_new(writers: list[Any]) -> None:
+    open_, done = writers
+    add(done, "old")
+    done.commit()
+    add(open_, "under way")
+    with db.engine.connect() as connection:
+        now = events.newest_cursor(connection)
+    assert events.is_cursor(now)
+    open_.commit()
+    add(done, "new")
+    done.commit()
+    assert after(now)[0] == ["under way", "new"]
+
+
+def test_folding_changes_no_figure(flask_app: Flask, owner: Any) -> None:
+    with owner.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO tally_deltas (organisation_id, app_id, quarter, event_name, verdict, count)"
+            " SELECT 1, 1, '2026-01-01'::timestamptz + (n % 3) * interval '15 minutes', 'e' || n % 2,"
+            " CASE WHEN n % 5 = 0 THEN 'invalid' ELSE 'valid' END, 1 FROM generate_series(1, 100) n"
+        )
+    before, totals = summary.counts(1), dict(summary.totals(1))
+    folded = [summary.fold(limit=30) for _ in range(5)]
+    db.session.commit()
+    assert folded == [30, 30, 30, 10, 0]
+    assert (summary.counts(1), dict(summary.totals(1))) == (before, totals)
+    assert before["verdicts"] == {"valid": 80, "invalid": 20, "unplanned": 0, "exempt": 0}
