@@ -61,6 +61,7 @@ class RulesEvent:
         except ValueError as error:
             raise PlanInvalid([Problem("bad_rule", f"The rules cannot be compiled: {error}")]) from error
         self._conditions = conditions
+        self._widest = explain.widest(schema)
         self._root = root
 
     def _read(self) -> tuple[list[Rule], list[Condition]]:
@@ -78,7 +79,7 @@ class RulesEvent:
         return rules, conditions
 
     def _explain(self, payload: dict[str, Any]) -> Judgement:
-        is_large = explain.is_large(payload)
+        is_large = explain.is_large(payload, self._widest)
         spellings: dict[tuple[str | int, ...], str] = {}
         errors = _errors(self._validator, payload, is_large=is_large)
         # Every object with rules is closed, so a key in another spelling shows as one that is not in the

@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from jsonschema_rs import ValidationErrorKind as Kind
 
+from app.validation.document import containers
 from app.validation.model import Violation, ViolationKind
 from app.validation.near import near_names
 from app.validation.preview import preview, preview_options
@@ -18,6 +19,8 @@ MOST_OPTIONS: Final = 500
 # Larger than this, an invalid payload is explained by its first error alone: errors cost about 10 µs each,
 # and an array of 30,000 wrong numbers has 30,000.
 MOST_PLACES: Final = 10_000
+# Each error carries a copy of the object that it is about, so errors of one object cost its size each.
+MOST_COPIED_BYTES: Final = 3_000_000
 _SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
 # How a number or a boolean can begin; nearly every text that is wrong ends here.
 _FIRST: Final = frozenset("-0123456789tTfF")
@@ -138,13 +141,16 @@ def without_echoes(found: list[Violation]) -> list[Violation]:
     return [v for v in found if v.kind is not ViolationKind.CONSTRAINT_BROKEN or v.path not in settled]
 
 
-def is_large(payload: Any) -> bool:
-    """Whether a payload has more places than are explained one by one."""
+def is_large(payload: Any, widest: int) -> bool:
+    """Whether a payload is too large for its errors to be listed; `widest` is how many one object can have."""
     try:
-        if len(orjson.dumps(payload)) <= MOST_PLACES:  # a place takes a byte at least
-            return False
+        size = len(orjson.dumps(payload))
     except TypeError:  # an integer beyond 64 bits, which no parser of ours makes
-        pass
+        size = 0
+    if size * widest > MOST_COPIED_BYTES:
+        return True
+    if 0 < size <= MOST_PLACES:  # a place takes a byte at least
+        return False
     places, waiting = 0, [payload] if isinstance(payload, (dict, list)) else []
     while waiting and places <= MOST_PLACES:
         part = waiting.pop()
@@ -152,6 +158,17 @@ def is_large(payload: Any) -> bool:
         children = part.values() if isinstance(part, dict) else part
         waiting.extend(child for child in children if isinstance(child, (dict, list)))
     return places > MOST_PLACES
+
+
+def widest(schema: Any) -> int:
+    """How many errors one object can have by a single keyword of this schema."""
+    lists = (
+        part.get(keyword)
+        for part in containers(schema)
+        if isinstance(part, dict)
+        for keyword in ("required", "allOf")
+    )
+    return max((len(listed) for listed in lists if isinstance(listed, list)), default=0)
 
 
 def snake(keyword: str) -> str:

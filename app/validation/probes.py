@@ -13,6 +13,7 @@ import jsonschema_rs
 from app.validation.branches import CHOICES
 from app.validation.document import containers
 from app.validation.engine import Schema, validator_for
+from app.validation.explain import widest
 
 # Where the copy of the schema notes a choice's own place, as a JSON pointer.
 MARK: Final = "x-live-validation-place"
@@ -63,6 +64,7 @@ class Probes:
         self.plain = validator
         # What was once looked up of a property: its type in words, and the properties declared beside it.
         self.described: dict[tuple[tuple[str | int, ...], str], tuple[str | None, dict[str, Any]]] = {}
+        self.widest = widest(document)
         self.choices: dict[str, dict[str, Any]] = {}
         marked = _marked(document, "", self.choices)
         keywords = {key for part in containers(document) if isinstance(part, dict) for key in part}

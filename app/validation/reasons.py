@@ -38,7 +38,7 @@ class Reasons:
         """The judgement on a payload that is not valid. It always has at least one violation of severity
         error.
         """
-        explanation = Explanation(self._probes, is_large=explain.is_large(payload))
+        explanation = Explanation(self._probes, is_large=explain.is_large(payload, self._probes.widest))
         found = explanation.violations(self._probes.whole, payload, ())
         if not found:
             found = [Violation(ViolationKind.CONSTRAINT_BROKEN, "", constraint="schema")]

@@ -1,4 +1,6 @@
-"""Property tests: whatever the schema and the payload, the verdict is that of jsonschema-rs, and has a reason."""
+"""Property tests: whatever the schema and the payload, the verdict is that of jsonschema-rs, and has a
+reason.
+"""
 
 import json
 import os
@@ -22,10 +24,14 @@ SCALARS = (
     | st.sampled_from(["", "a", "b", "card", "2025-11-03", "x" * 300, "é", "12"])
 )
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4), max_leaves=12
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
 )
 TYPES = st.sampled_from(["string", "integer", "number", "boolean", "array", "object", "null"])
-REFERENCES = st.sampled_from(["#/$defs/one", "#/$defs/two", "#", "#/definitions/three"]).map(lambda r: {"$ref": r})
+REFERENCES = st.sampled_from(["#/$defs/one", "#/$defs/two", "#", "#/definitions/three"]).map(
+    lambda r: {"$ref": r}
+)
 
 
 def keywords(schemas: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -110,7 +116,9 @@ def test_invalid_exactly_where_jsonschema_rs_says_so_and_then_with_a_reason(
 
 
 def compiled_alone(schema: Any) -> jsonschema_rs.Validator | None:
-    """What jsonschema-rs makes of the schema without us; None where that is nothing (a reference into nowhere)."""
+    """What jsonschema-rs makes of the schema without us; None where that is nothing (a reference into
+    nowhere).
+    """
     try:
         return jsonschema_rs.validator_for(schema)
     except ValueError:

@@ -1,4 +1,6 @@
-"""The judge's case law: an event and a plan, and exactly what is said of it. Each case is readable without code."""
+"""The judge's case law: an event and a plan, and exactly what is said of it. Each case is readable without
+code.
+"""
 
 import json
 from pathlib import Path
@@ -20,7 +22,9 @@ IDS = [f"{name}: {case['case']}" for name, file in FILES for case in file["cases
 @pytest.mark.parametrize(("plan", "case"), CASES, ids=IDS)
 def test_the_judge_says_what_the_case_says(plan: dict[str, Any], case: dict[str, Any]) -> None:
     event = Event(**case["event"])
-    judgement = judge(event, compile_plan(plan, 1), exempt_system_events=case.get("exempt_system_events", False))
+    judgement = judge(
+        event, compile_plan(plan, 1), exempt_system_events=case.get("exempt_system_events", False)
+    )
     said = [{**violation.as_json(), "message": sentence(violation)} for violation in judgement.violations]
     assert (judgement.verdict.value, said) == (case["verdict"], case["violations"])
 
