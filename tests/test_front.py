@@ -61,3 +61,9 @@ def test_a_pages_script_is_light(page: str) -> None:
         parts = re.findall(r"part-[A-Z0-9]{8}\.js", (BUILD / name).read_text())
         wanted += [part for part in parts if part not in loaded]
     assert sum(len(gzip.compress((BUILD / name).read_bytes())) for name in loaded) < MOST_SCRIPT_BYTES
+
+
+def test_no_style_rule_makes_growing_lists_slow() -> None:
+    """`a + *` has the browser restyle every sibling after an added element, and all that is in them."""
+    (sheet,) = BUILD.glob("app-*.css")
+    assert not re.search(r"[+~]\*", sheet.read_text())

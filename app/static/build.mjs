@@ -7,6 +7,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { build } from "esbuild";
+import { PurgeCSS } from "purgecss";
 
 import { ICONS } from "./src/icons.mjs";
 
@@ -47,6 +48,7 @@ const results = [
     ...shared,
     entryPoints: { app: join(source, "styles", "app.css") },
     loader: { ".woff2": "file" },
+    plugins: [{ name: "kit-in-use", setup: (building) => building.onLoad({ filter: /tabler\.css$/ }, keepUsed) }],
   }),
 ];
 
@@ -60,6 +62,14 @@ for (const { metafile } of results) {
   }
 }
 await writeFile(join(output, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+
+// Of the UI kit's 5,000 rules, those whose words stand in a template or a script: a tenth of the bytes.
+async function keepUsed({ path }) {
+  const content = ["templates/**/*.html", "static/src/**/*.js"].map((files) => join(here, "..", files));
+  const [{ css }] = await new PurgeCSS().purge({ content, css: [path] });
+  // Wherever an element is added, `legend + *` has the browser restyle all that follows: 300 ms in a list of 500 rows.
+  return { contents: css.replace(/^legend \+ \* \{[^}]*\}/m, ""), loader: "css" };
+}
 
 function entryName(file) {
   return file.replace(/^.*\//, "").replace(/-[A-Z0-9]{8}(\.\w+)$/, "$1");

@@ -3,9 +3,11 @@
 import { verdictBadge } from "../event/verdict.js";
 import { plainSentence } from "../event/sentence.js";
 import { h } from "../dom.js";
-import { clockTime, fullTime } from "../time.js";
+import { clockTime } from "../time.js";
 
 export const MOST_ROWS = 500;
+// New rows are tinted for a second; in a flood that would cost more than the rows and tell nothing.
+const MOST_TINTED = 5;
 
 // body: the <tbody>; eventUrl: an address with EVENT_ID in it; onOpen(entry, row): a row was chosen.
 export function makeRows(body, eventUrl, onOpen) {
@@ -25,7 +27,8 @@ export function makeRows(body, eventUrl, onOpen) {
 
   // batch: oldest first, as the stream sends it
   function prepend(batch) {
-    const rows = fresh(batch).slice(-MOST_ROWS).reverse().map((entry) => make(entry, true));
+    const isCalm = batch.length <= MOST_TINTED;
+    const rows = fresh(batch).slice(-MOST_ROWS).reverse().map((entry) => make(entry, isCalm));
     body.prepend(...rows);
     trim(() => body.lastElementChild);
     return rows.length;
@@ -72,7 +75,7 @@ function renderRow(entry, address, isNew) {
   return h(
     "tr",
     { "data-event": entry.event_id, "data-verdict": entry.verdict, class: isNew ? "row-new" : null },
-    h("td", { class: "row-time" }, h("time", { datetime: entry.received_at, title: fullTime(entry.received_at) }, clockTime(entry.received_at))),
+    h("td", { class: "row-time" }, h("time", { datetime: entry.received_at }, clockTime(entry.received_at))),
     h("td", { class: "row-verdict" }, verdictBadge(entry.verdict)),
     h(
       "td",
