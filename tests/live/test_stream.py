@@ -1,0 +1,142 @@
+"""One stream from the inside: whoever is too slow catches up from the archive, and misses nothing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import gevent
+import orjson
+import psycopg2
+import pytest
+from flask import Flask
+from redis import Redis
+
+from app.config import Settings
+from app.extensions import db
+from app.live import bell, stream
+from app.live.stream import Watches
+from app.store.events import Filters
+from tests.conftest import eventually
+from tests.store.test_events import INSERT
+
+APP_ID = 1
+
+
+class Reader:
+    """A stream of the app, read frame by frame."""
+
+    def __init__(self, watches: Watches, filters: Filters = Filters(), cursor: str | None = None) -> None:
+        self.may_stay = True
+        self.frames = stream._follow(watches, db.engine, APP_ID, filters, cursor, lambda: self.may_stay)
+        assert next(self.frames).startswith(b": connected")
+
+    def ids(self, count: int) -> list[str]:
+        """Message ids until there are so many."""
+        found: list[str] = []
+        while len(found) < count:
+            for line in next(self.frames).split(b"\n"):
+                if line.startswith(b"data: "):
+                    found += [entry["message_id"] for entry in orjson.loads(line[6:])]
+        return found
+
+
+@pytest.fixture
+def watches(flask_app: Flask, settings: Settings) -> Iterator[Watches]:
+    watching = Watches(settings.redis_url)
+    yield watching
+    for watch in list(watching._watches.values()):
+        watch.end()
+    if watching._listener is not None:
+        watching._listener.kill()
+
+
+@pytest.fixture
+def writer(settings: Settings) -> Iterator[Any]:
+    connection = psycopg2.connect(settings.ingest_database_url)
+    connection.autocommit = True
+    yield connection
+    connection.close()
+
+
+def keep(writer: Any, *message_ids: str) -> None:
+    with writer.cursor() as cursor:
+        for message_id in message_ids:
+            cursor.execute(INSERT, [message_id])
+
+
+def started(reader: Reader, watches: Watches) -> gevent.Greenlet:
+    """Begin to read in the background, and return once the stream listens."""
+    reading = gevent.spawn(reader.ids, 1)
+    eventually(lambda: APP_ID in watches._watches)
+    gevent.sleep(0)
+    return reading
+
+
+def test_what_is_kept_is_seen_even_if_no_bell_rings(watches: Watches, writer: Any) -> None:
+    reading = started(Reader(watches), watches)
+    gevent.sleep(0.05)
+    keep(writer, "a")
+    assert reading.get(timeout=10) == ["a"]
+
+
+def test_a_rung_bell_is_heard_at_once(
+    watches: Watches, writer: Any, settings: Settings, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(stream, "GLANCE_SECONDS", 60.0)  # only the bell can wake the watch now
+    reading = started(Reader(watches), watches)
+    ringer = bell.Bell(Redis.from_url(settings.redis_url))
+    keep(writer, "a")
+
+    def ring() -> object:
+        ringer.ring(APP_ID)  # the subscription may not stand yet: ring until it is heard
+        return reading.ready()
+
+    eventually(ring, 10)
+    assert reading.get(timeout=10) == ["a"]
+    ringer._redis.close()
+
+
+def test_a_slow_viewer_catches_up_and_gets_each_event_once(
+    watches: Watches, writer: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(stream, "MOST_FRAMES_WAITING", 2)
+    reader = Reader(watches)
+    assert started_with_one(reader, watches, writer) == ["first"]
+    watch = watches._watches[APP_ID]
+    (viewer,) = watch.viewers
+    ids = [f"{n:03}" for n in range(40)]
+    for n, message_id in enumerate(ids):
+        keep(writer, message_id)
+        watch.rung.set()
+        eventually(lambda n=n: viewer.fell_behind or viewer.frames.qsize() > n or viewer.frames.full())
+    eventually(lambda: viewer.fell_behind or kick(watch))
+    assert reader.ids(40) == ids
+    keep(writer, "last")
+    assert reader.ids(1) == ["last"]
+
+
+def kick(watch: Any) -> bool:
+    watch.rung.set()
+    return False
+
+
+def started_with_one(reader: Reader, watches: Watches, writer: Any) -> list[str]:
+    reading = started(reader, watches)
+    gevent.sleep(0.05)
+    keep(writer, "first")
+    return reading.get(timeout=10)
+
+
+def test_a_filter_hides_but_moves_on(watches: Watches, writer: Any) -> None:
+    reading = started(Reader(watches, Filters(event="other")), watches)
+    keep(writer, "hidden")
+    with writer.cursor() as cursor:
+        cursor.execute(INSERT.replace("'e'", "'other'"), ["shown"])
+    assert reading.get(timeout=10) == ["shown"]
+
+
+def test_the_stream_ends_when_its_viewer_may_not_stay(watches: Watches, writer: Any) -> None:
+    reader = Reader(watches)
+    started_with_one(reader, watches, writer)
+    reader.may_stay = False
+    assert list(reader.frames) == []
+    assert watches._watches == {}, "nobody watches, nobody reads"
