@@ -2,6 +2,7 @@
 kept.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def read(text: str, encoding: str = "utf-8") -> Imported:
 def rules(imported: Imported) -> dict[str, list[dict[str, Any]]]:
     assert imported.problems == []
     return {name: definition["rules"] for name, definition in imported.content["events"].items()}
+
+
+def quoted(condition: Any) -> str:
+    """JSON as a cell of CSV."""
+    return '"' + json.dumps(condition).replace('"', '""') + '"'
 
 
 def told(imported: Imported) -> list[tuple[int | None, str]]:
@@ -170,7 +176,9 @@ def test_constraints_have_columns() -> None:
 
 
 def test_conditions_severity_and_descriptions_are_kept() -> None:
-    condition = '"{""if_field"": ""payload.payment"", ""if_value"": ""card"", ""then_field"": ""brand"", ""then_type"": ""string""}"'
+    condition = quoted(
+        {"if_field": "payload.payment", "if_value": "card", "then_field": "brand", "then_type": "string"}
+    )
     imported = read(
         f"{HEADER},condition,severity,Description,Owner\nbuy,payment,text,{condition},Warning,How,Ann\n"
     )
