@@ -9,7 +9,7 @@ from psycopg2 import OperationalError as DriverError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from app import metrics
 
@@ -107,6 +107,9 @@ def answer(refusal: Refusal) -> Response:
 def from_http(error: HTTPException) -> Response:
     """Werkzeug's own errors in our shape; redirects pass untouched."""
     status = error.code or 500
+    if isinstance(error, SecurityError):  # no page: its links would name a host that we do not trust
+        metrics.REFUSALS.labels("unknown_host").inc()
+        return make_response({"code": "unknown_host", "message": "No such host here."}, status)
     if status < 400:
         return make_response(error.get_response())
     headers = {"Allow": ", ".join(error.valid_methods)} if getattr(error, "valid_methods", None) else {}  # type: ignore[attr-defined]

@@ -54,8 +54,6 @@ MANAGES = EDITS | {Permission.MANAGE}
 OF_ROLE = {Role.OWNER: MANAGES, Role.ADMIN: MANAGES, Role.EDITOR: EDITS, Role.VIEWER: READS}
 OF_SCOPE = {"read": READS, "manage": MANAGES}
 
-FORBIDDEN = Refusal("forbidden", "This needs more rights than you have here. Ask an owner or admin.", 403)
-
 
 def require(permission: Permission) -> Callable[[View], View]:
     """Let only those in who have the permission; `g.actor` (SEND: `g.sender`) then says who it is."""
@@ -93,7 +91,7 @@ def guard() -> ResponseReturnValue | None:
         return _admit(required)
     if not getattr(view, "open_door", False):
         log.error("view_unguarded", endpoint=request.endpoint)
-        raise FORBIDDEN
+        raise _forbidden()
     if request.method not in origin.SAFE_METHODS:
         origin.check()
     return None
@@ -108,10 +106,14 @@ def _admit(required: Permission) -> ResponseReturnValue | None:
     if not key and request.method not in origin.SAFE_METHODS:
         origin.check()
     if required not in actor.permissions:
-        raise FORBIDDEN
+        raise _forbidden()
     g.actor = actor
     g.organisation_id = actor.organisation_id
     return None
+
+
+def _forbidden() -> Refusal:
+    return Refusal("forbidden", "This needs more rights than you have here. Ask an owner or admin.", 403)
 
 
 def _is_api() -> bool:
