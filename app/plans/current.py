@@ -54,7 +54,10 @@ def current(app: AppRef) -> CompiledPlan | None:
     """What this app's events are judged by; None before the first publish."""
     if app.plan_id is None or app.plan_version is None:
         return None
-    return _compiled.get(app.plan_id, app.plan_version)
+    try:
+        return _compiled.get(app.plan_id, app.plan_version)
+    except LookupError:  # deleted since the app was looked up
+        return None
 
 
 def expected(app: AppRef, event_name: str) -> list[dict[str, Any]]:

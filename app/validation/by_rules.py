@@ -35,7 +35,7 @@ class RulesEvent:
         return []
 
     def judge(self, payload: dict[str, Any]) -> Judgement:
-        """The verdict on a payload. Never raises, whatever the payload."""
+        """The verdict on a payload. Raises ValueError for a payload that is not JSON."""
         if self._root is None:
             self._compile()
         if self._validator.is_valid(payload):

@@ -158,6 +158,14 @@ def test_waiting_neighbours_get_the_plan_that_one_of_them_loads(flask_app: Flask
         assert len(set(pool.map(ask, range(4)))) == 1
 
 
+def test_an_app_whose_plan_was_just_deleted_is_judged_by_none(world: World) -> None:
+    publish(world.alice.app, "buy")
+    app = fresh(world.alice.app)
+    db.session.delete(db.session.get_one(TrackingPlan, app.plan_id))
+    db.session.commit()
+    assert current.current(app) is None
+
+
 def test_the_expected_fields_are_those_of_the_plan_in_force(world: World) -> None:
     app = world.alice.app
     assert current.expected(fresh(app), "buy") == []
