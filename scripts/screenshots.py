@@ -19,6 +19,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dis
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 CODE = re.compile(r"\b\d{8}\b")
 WAIT_SECONDS = 10
+PHONES_SECONDS = 90  # until the demo's phones send something wrong
 SETTLE_MS = 1500  # until the newest rows have lost their tint
 
 
@@ -64,19 +65,20 @@ def new_code(demo: dict[str, Any], before: list[str]) -> str:
 
 
 def photograph(page: Page) -> None:
-    """The dashboard, the GitHub app with an invalid event open, the shop live, the same on a phone."""
+    """The dashboard, GitHub's invalid examples, the shop with an event open, the same on a phone."""
     take(page, "dashboard")
     page.goto("/apps/github?verdict=invalid")
-    page.locator("tr[data-verdict=invalid] .row-name").nth(3).click()
-    page.locator(".field-wrong, .field-missing").first.wait_for()
-    take(page, "github-invalid")
-    page.get_by_role("tab", name="Payload").click()
-    page.locator(".json-line-wrong").first.scroll_into_view_if_needed()
-    take(page, "github-payload")
-    page.goto("/apps/shop")
     page.locator("#rows tr").first.wait_for()
+    take(page, "github")
+    page.goto("/apps/shop")
+    # One near the top, so that it is still in the picture when its fields are.
+    fresh = page.locator("#rows tr:nth-child(-n+4)[data-verdict=invalid] .row-name").first
+    fresh.click(timeout=PHONES_SECONDS * 1000)
+    page.locator(".field-wrong, .field-missing, .field-empty").first.wait_for()
     take(page, "live")
+    page.get_by_role("button", name="Close the event").click()
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.evaluate("scrollTo(0, 0)")
     take(page, "phone")
 
 
