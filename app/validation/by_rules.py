@@ -25,6 +25,7 @@ class RulesEvent:
         self._definition = definition
         self._relaxed = relaxed
         self._root: Node | None = None
+        self._widest: int | None = None
 
     def problems(self) -> list[Problem]:
         """Why the rules cannot be used; empty where they can."""
@@ -61,7 +62,6 @@ class RulesEvent:
         except ValueError as error:
             raise PlanInvalid([Problem("bad_rule", f"The rules cannot be compiled: {error}")]) from error
         self._conditions = conditions
-        self._widest = explain.widest(schema)
         self._root = root
 
     def _read(self) -> tuple[list[Rule], list[Condition]]:
@@ -79,6 +79,8 @@ class RulesEvent:
         return rules, conditions
 
     def _explain(self, payload: dict[str, Any]) -> Judgement:
+        if self._widest is None:
+            self._widest = explain.widest(as_schema(self.root, self._conditions))
         is_large = explain.is_large(payload, self._widest)
         spellings: dict[tuple[str | int, ...], str] = {}
         errors = _errors(self._validator, payload, is_large=is_large)

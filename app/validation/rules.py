@@ -10,13 +10,16 @@ A condition: {"if": "payment", "equals": "card", "then": "card_brand", "type": "
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from app.validation import constraints as constraint_rules
 from app.validation.model import Severity
 from app.validation.paths import EACH, BadPath, format_rule_path, parse_rule_path
 from app.validation.problems import Problem
 from app.validation.types import Type
+
+TYPES: Final = frozenset(Type)
+SEVERITIES: Final = frozenset(Severity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,13 @@ def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
         problems.append(Problem("bad_path", f"The path `{path[:200]}` cannot be read: {error}."))
     kind = str(given.get("type"))
     constraints = given.get("constraints", {})
-    if kind not in list(Type):
+    if kind not in TYPES:
         problems.append(Problem("unknown_type", f"The type `{kind[:100]}` is unknown. Use {_types()}."))
     elif not isinstance(constraints, dict):
         problems.append(Problem("bad_rule", "`constraints` must be an object."))
     else:
         problems += constraint_rules.check(Type(kind), constraints)
-    if given.get("severity", Severity.ERROR) not in list(Severity):
+    if str(given.get("severity", Severity.ERROR)) not in SEVERITIES:
         problems.append(Problem("bad_rule", "`severity` must be error, warning or info."))
     if problems:
         return None, [problem.at(path=path[:200]) for problem in problems]
@@ -97,8 +100,8 @@ def read_condition(given: Any) -> tuple[Condition | None, list[Problem]]:
             return None, [Problem("bad_condition", f"The condition's `{member}` cannot be read: {error}.")]
         if EACH in steps[-1]:
             return None, [Problem("bad_condition", f"The condition's `{member}` cannot go into an array.")]
-    kind = given.get("type", Type.ANY)
-    if kind not in list(Type):
+    kind = str(given.get("type", Type.ANY))
+    if kind not in TYPES:
         text = f"The condition's type `{str(kind)[:100]}` is unknown. Use {_types()}."
         return None, [Problem("bad_condition", text)]
     if isinstance(given["equals"], (dict, list)):
