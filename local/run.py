@@ -1,18 +1,16 @@
 """`make run`: start the stack, watch it, and end all of it however this ends."""
 
-import ctypes
-import os
 import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from local.leash import PR_SET_PDEATHSIG
 from local.places import Places
 from local.ports import Ports
 from local.progress import Tell, teller
 from local.stack import Lock, Stack, Start, Wishes
+from local.starter import Starter
 from local.supervisor import Gone
 from local.watch import Watch
 
@@ -22,14 +20,14 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def run(var: Path, port: int, workers: int, environment: Mapping[str, str]) -> int:
     """Run the stack in the foreground until a signal ends it; returns the exit status. Raises Trouble."""
-    _end_with_parent()
+    starter = Starter(environment)
     _stop_on_signals()
     tell = teller()
     places = Places.prepare(var)
     with Lock(places) as lock:
         stack = Start(places, Ports(), Wishes(port, workers, environment), tell).run()
         try:
-            watch = Watch(stack, lock, tell)
+            watch = Watch(stack, lock, starter, tell)
             watch.look()
             _tell_where(stack, tell)
             watch.keep()
@@ -51,14 +49,6 @@ def _tell_where(stack: Stack, tell: Tell) -> None:
     if stack.mailbox_url:
         tell(f"its mailbox      {stack.mailbox_url}")
     tell(f"its logs         {stack.places.log}   (Ctrl-C stops everything)")
-
-
-def _end_with_parent() -> None:
-    """Have the kernel send SIGTERM when make, or whoever started us, dies."""
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 def _stop_on_signals() -> None:

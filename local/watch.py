@@ -12,6 +12,7 @@ import psutil
 
 from local.progress import Tell
 from local.stack import Lock, Stack
+from local.starter import Starter
 from local.supervisor import State
 from local.trouble import Trouble
 
@@ -23,19 +24,21 @@ LARGEST_LOG = 50 * 1024 * 1024  # bytes
 class Watch:
     """One look at everything, again and again."""
 
-    def __init__(self, stack: Stack, lock: Lock, tell: Tell) -> None:
+    def __init__(self, stack: Stack, lock: Lock, starter: Starter, tell: Tell) -> None:
         self._stack = stack
         self._lock = lock
+        self._starter = starter
         self._tell = tell
         self._pids: dict[str, int] = {}
         self._failing: set[str] = set()
         self._written = ""
 
     def keep(self) -> None:
-        """Watch for ever. Raises Gone where supervisord ended, Trouble where `var` was removed."""
-        while True:
+        """Watch until nobody waits for us. Raises Gone where supervisord ended, Trouble where `var` was removed."""
+        while not self._starter.is_gone():
             self.look()
             time.sleep(PAUSE_SECONDS)
+        self._tell("whoever started this has gone")
 
     def look(self) -> None:
         if not self._lock.is_in_place():

@@ -24,14 +24,14 @@ STOP_SECONDS = 20.0  # what people are promised
 class Run:
     """One `make run`: its output, its processes, its stack.json."""
 
-    def __init__(self, var: Path, port: int) -> None:
+    def __init__(self, var: Path, port: int, in_a_shell: bool = False) -> None:
         self.var = var
         self.port = port
         self._log = var.with_name(f"{var.name}.log")
         self._said_before = self._log.stat().st_size if self._log.exists() else 0
         with self._log.open("a") as output:
             self.make = subprocess.Popen(
-                ["make", "run"],
+                ["sh", "-c", "make run; exit"] if in_a_shell else ["make", "run"],
                 cwd=ROOT,
                 env={**os.environ, "VAR": str(var), "PORT": str(port)},
                 stdout=output,
@@ -107,8 +107,9 @@ def starting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     """Starts a stack in a folder of its own, or in an earlier one's; ends it with the module's tests."""
     with ExitStack() as ending:
 
-        def start(var: Path | None = None, port: int | None = None) -> Run:
-            run = Run(var or tmp_path_factory.mktemp("stack") / "a folder's var", port or free_port())
+        def start(var: Path | None = None, port: int | None = None, in_a_shell: bool = False) -> Run:
+            var = var or tmp_path_factory.mktemp("stack") / "a folder's var"
+            run = Run(var, port or free_port(), in_a_shell)
             ending.callback(run.end)
             return run
 

@@ -72,7 +72,8 @@ def test_sigterm_ends_everything_in_time(running: Run) -> None:
 
 
 def test_a_killed_parent_leaves_no_process(running: Run, starting: Callable[..., Run]) -> None:
-    run = starting(running.var).ready()  # after a clean stop, on the same data
+    """make, or the shell that waits for it: make does not notice when that is killed."""
+    run = starting(running.var, in_a_shell=True).ready()  # after a clean stop, on the same data
     processes = run.everything()
     run.make.kill()
     eventually(lambda: none_left(processes, run), STOP_SECONDS)
