@@ -1,8 +1,7 @@
-"""Gunicorn for production and `make run`: cooperative workers that stop in order. Reads no environment,
-imports none of ours.
+"""Gunicorn for production and `make run`: cooperative workers that stop in order.
 
-Addresses and numbers of workers stand on the command line: `gunicorn -c gunicorn_config.py --bind …
-wsgi:flask_app`.
+Reads no environment and imports none of ours. Addresses and numbers of workers stand on the command line:
+`gunicorn -c gunicorn_config.py --bind … wsgi:flask_app`.
 """
 
 from gevent import monkey
@@ -74,9 +73,7 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_abort(worker: Any) -> None:
-    """The loop was blocked for `timeout`: show where every thread and greenlet stands before the worker is
-    gone.
-    """
+    """The loop was blocked for `timeout`: show where every thread and greenlet stands, before the end."""
     faulthandler.dump_traceback(all_threads=True)
     print_run_info()
 

@@ -17,11 +17,12 @@ def main() -> int:
             raise Trouble("The local stack needs Linux (it finds its processes in /proc).")
         if arguments.command == "build":
             bundle.build()
-            return 0
-        return run.run(Path(arguments.var), _port(arguments.port), arguments.workers, os.environ)
+        else:
+            run.run(Path(arguments.var), _port(arguments.port), arguments.workers, os.environ)
     except Trouble as trouble:
         print(trouble, file=sys.stderr)
         return 2
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:

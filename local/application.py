@@ -12,9 +12,7 @@ NOT_PASSED_ON = ("VAR", "PORT", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONPATH"
 
 
 def environment(caller: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment (any setting of app/config.py may stand there) with the stack's own settings
-    over it.
-    """
+    """The caller's environment, where any setting of app/config.py may stand, with the stack's own over it."""
     return (
         {k: v for k, v in caller.items() if k not in NOT_PASSED_ON}
         | dict(settings)

@@ -1,5 +1,4 @@
-"""A mailbox on the loopback: takes every mail the product sends by real SMTP, keeps the newest, shows them on
-a page.
+"""A mailbox on the loopback: takes what the product sends by real SMTP, keeps the newest, shows them.
 
 `python -m local.mailbox <smtp port> <http port> <file of mails> <file with password>`. Senders need the
 password: another account of this machine could otherwise put mails with links of its own before our people's

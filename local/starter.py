@@ -27,8 +27,10 @@ class Starter:
 
 
 def _is_detached() -> bool:
-    """Was this started to go on alone? `nohup` ignores hang-ups, a script's `&` ignores Ctrl-C, `setsid` leads a
-    session of its own, and a terminal's `&` is not in its foreground.
+    """Was this started to go on alone?
+
+    `nohup` ignores hang-ups, a script's `&` ignores Ctrl-C, `setsid` leads a session of its own, and a terminal's
+    `&` is not in its foreground.
     """
     if signal.SIG_IGN in (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGINT)):
         return True

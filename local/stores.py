@@ -59,9 +59,7 @@ class Stores:
         }
 
     def bootstrap(self) -> None:
-        """Make the product's roles and database once PostgreSQL answers. Raises Trouble where that is
-        impossible.
-        """
+        """Make the product's roles and database, once PostgreSQL answers. Raises Trouble."""
         if self.postgres:
             self.postgres.bootstrap(self._passwords())
         else:
@@ -82,8 +80,10 @@ class Stores:
         return {setting: _as(url, role, passwords[role]) for setting, role in users.items()}
 
     def _passwords(self) -> dict[str, str]:
-        """Role → password. On a real server they follow from its administrator's: another stack on the same
-        server comes to the same ones, instead of changing them under our feet.
+        """Role → password.
+
+        On a real server they follow from its administrator's: another stack on the same server comes to the same
+        ones, instead of changing them under our feet.
         """
         known = urlsplit(self.given.get("DATABASE_URL", "")).password
         return {
@@ -118,9 +118,7 @@ class Stores:
 
 
 class _Connected:
-    """A connection to a server the caller named, outside of transactions. Raises Trouble where it does not
-    answer.
-    """
+    """A connection to the caller's own server, in autocommit mode. Raises Trouble where there is none."""
 
     def __init__(self, url: str) -> None:
         try:

@@ -1,6 +1,4 @@
-"""supervisord as our child: it starts, restarts and ends the stack's programs, and we ask it over a unix
-socket.
-"""
+"""supervisord as our child: it starts, restarts and ends the stack's programs."""
 
 import contextlib
 import http.client
@@ -77,10 +75,6 @@ priority={priority}
 """
 
 
-class Gone(Exception):  # noqa: N818 (it is an event)
-    """supervisord does not answer any more."""
-
-
 @dataclass(frozen=True)
 class State:
     """What supervisord says of one program: its pid (0: none), and the seconds since its last start."""
@@ -122,20 +116,16 @@ class Supervisor:
 
     def start(self, *names: str) -> None:
         for name in names:
-            self._rpc.startProcess(self._address(name), False)
+            self._call("startProcess", self._address(name), False)
 
     def restart(self, name: str) -> None:
         """Start a failing program at once, and let its pauses begin small again."""
         with contextlib.suppress(xmlrpc.client.Fault):  # it has come up, or gone down, in this moment
-            self._rpc.stopProcess(self._address(name))
+            self._call("stopProcess", self._address(name))
             self.start(name)
 
     def states(self) -> list[State]:
-        """Every program's state. Raises Gone where supervisord does not answer."""
-        try:
-            infos: list[dict[str, Any]] = self._rpc.getAllProcessInfo()
-        except (OSError, http.client.HTTPException) as error:
-            raise Gone from error
+        infos: list[dict[str, Any]] = self._call("getAllProcessInfo")
         return [
             State(i["name"], i["pid"], i["state"] == RUNNING, i["state"] == BACKOFF, i["now"] - i["start"])
             for i in infos
@@ -164,6 +154,13 @@ class Supervisor:
                 self._child.wait()
         for program in (*self.programs.values(), self._itself):
             program.end(self.places, max(0.0, deadline - time.monotonic()))
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        """Ask supervisord. Raises Trouble where it does not answer any more."""
+        try:
+            return getattr(self._rpc, method)(*arguments)
+        except (OSError, http.client.HTTPException) as error:
+            raise Trouble("supervisord was killed, and without it nothing is restarted.") from error
 
     def _connect(self) -> Any:
         self._transport = SupervisorTransport(None, None, f"unix://{self._socket}")
@@ -221,8 +218,7 @@ class Supervisor:
 
 
 def end_leftovers(places: Places) -> int:
-    """End what an earlier stack of this `var` left behind when it was killed; returns how many programs that
-    were.
+    """End what a killed stack of this `var` left behind; returns how many programs that were.
 
     Its supervisord first: it may be ending the others just now, and would restart what we end.
     """

@@ -26,9 +26,7 @@ RIGHTS = "~* &* +@all -@dangerous -@admin +info"
 
 @dataclass(frozen=True)
 class Valkey:
-    """One server of the stack. `name` is `redis` or `redis-cache`, which is also its configuration's file
-    name.
-    """
+    """One server of the stack, `redis` or `redis-cache`; its configuration has the same name."""
 
     name: str
     places: Places
@@ -48,9 +46,7 @@ class Valkey:
         return self._url(OPERATOR)
 
     def program(self) -> Program:
-        """Values that differ per stack follow the repository's file, on the command line; no secret is among
-        them.
-        """
+        """What differs per stack follows the repository's file on the command line; no secret does."""
         folder = self.places.var / self.name
         folder.mkdir(mode=0o700, exist_ok=True)
         self.socket.unlink(missing_ok=True)

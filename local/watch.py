@@ -1,6 +1,4 @@
-"""While the stack runs: says what ended and came back, keeps stack.json true, keeps logs from filling the
-disk.
-"""
+"""While the stack runs: says what ended and came back, keeps stack.json true and logs short."""
 
 import json
 import os
@@ -32,9 +30,10 @@ class Watch:
         self._pids: dict[str, int] = {}
         self._failing: set[str] = set()
         self._written = ""
+        self._told_error: int | None = None
 
     def keep(self) -> None:
-        """Watch until nobody waits for us. Raises Gone where supervisord ended, Trouble where `var` was removed."""
+        """Watch until nobody waits for us. Raises Trouble where supervisord ended or `var` was removed."""
         while not self._starter.is_gone():
             self.look()
             time.sleep(PAUSE_SECONDS)
@@ -48,8 +47,15 @@ class Watch:
             self._tell_of(state)
             if state.is_failing and state.seconds > LONGEST_PAUSE_SECONDS:
                 self._stack.supervisor.restart(state.name)
-        self._write(states)
-        self._cut_logs()
+        try:
+            self._write(states)
+            self._cut_logs()
+        except OSError as error:  # a full disk, perhaps; what runs goes on, and we try again
+            if error.errno != self._told_error:
+                self._tell(f"cannot write to {self._stack.places.var}: {error.strerror}")
+            self._told_error = error.errno
+        else:
+            self._told_error = None
 
     def _tell_of(self, state: State) -> None:
         """Say once that a program came back, or that it does not."""
@@ -97,9 +103,7 @@ class Watch:
                     yield {"role": role, "pid": pid, "name": f"{state.name} {pid}"}
 
     def _cut_logs(self) -> None:
-        """Keep one older part of a log that has grown too long. Its writers append, so they go on at the new
-        end.
-        """
+        """Keep one older part of a log that has grown too long; its writers append, and go on."""
         for log in self._stack.places.log.glob("*.log"):
             if log.stat().st_size > LARGEST_LOG:
                 shutil.copyfile(log, log.with_suffix(".log.1"))

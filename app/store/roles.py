@@ -19,9 +19,7 @@ READONLY = "live_validation_readonly"
 
 @dataclass(frozen=True)
 class Role:
-    """A login without any power over the server. `settings` hold for each of its sessions (PostgreSQL's
-    units).
-    """
+    """A login without power over the server; `settings`, in PostgreSQL's units, hold for its sessions."""
 
     name: str
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -98,9 +96,7 @@ def _defining(role: Role, verifier: str, *, is_new: bool) -> Iterator[sql.Compos
 
 
 def create_database(admin: connection, name: str) -> None:
-    """Create the database `name`, owned by the migrate role, unless it is there. `admin` is in autocommit
-    mode.
-    """
+    """Create the database `name` of the migrate role, unless it is there. `admin` is in autocommit."""
     with admin.cursor() as cursor:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
         if cursor.fetchone() is None:
