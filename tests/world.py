@@ -68,7 +68,10 @@ def make_tenant(name: str, slug: str) -> Tenant:
     apps.add_write_key(app, write_key.hash, write_key.prefix)
     db.session.add(
         ApiKey(
-            organisation_id=organisation.id, key_hash=api_key.hash, prefix=api_key.prefix, scopes=["read", "manage"]
+            organisation_id=organisation.id,
+            key_hash=api_key.hash,
+            prefix=api_key.prefix,
+            scopes=["read", "manage"],
         )
     )
     db.session.commit()
