@@ -15,6 +15,7 @@ add_to_cart,items[].price,number,false
 """
 MOST_ROWS = 500
 STREAM = re.compile(r"/live(\?|$)")
+LIST = re.compile(r"/events\?")
 
 
 def cart(**payload: object) -> dict[str, object]:
@@ -146,6 +147,23 @@ def test_a_broken_line_reconnects_and_misses_nothing(shop: SendingApp, console: 
     shop.send({"eventName": "after"})
     expect(page.locator("#rows tr")).to_have_count(22)
     assert len(set(names(page))) == 22
+
+
+def test_what_arrives_while_the_list_is_read_is_shown_once(shop: SendingApp) -> None:
+    page = shop.page
+    held: list[Route] = []
+    page.route(LIST, lambda route: held.append(route))
+    page.reload()
+    expect(page.locator("#connection")).to_have_text("Live")
+    shop.send({"eventName": "early"})
+    expect(page.locator("#tile-received")).to_have_text("1")
+    (reading,) = held
+    reading.continue_()  # its answer holds what the stream has brought already
+    page.unroute(LIST)
+    expect(page.locator("#rows tr")).to_have_count(1)
+    shop.send({"eventName": "late"})
+    expect(page.locator("#rows tr")).to_have_count(2)
+    assert names(page) == ["late", "early"]
 
 
 def test_the_list_stays_bounded_and_older_events_can_be_read(shop: SendingApp) -> None:
