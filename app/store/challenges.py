@@ -66,7 +66,7 @@ TRY = text(
 USE = text(
     """
     UPDATE challenges SET used_at = now(), password_hash = NULL
-    WHERE id = :id AND used_at IS NULL AND expires_at > now() RETURNING id
+    WHERE id = :id AND used_at IS NULL RETURNING id
     """
 )
 ADDRESSEE = text(

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from flask_wtf.csrf import generate_csrf, validate_csrf
+from wtforms import ValidationError
 
+from app.auth.session import end
 from tests.auth.visitor import PASSWORD, Visitor
 
 POSTS = ["/auth/register", "/auth/login", "/auth/verify", "/auth/logout"]
@@ -23,6 +26,17 @@ def test_one_token_serves_from_the_first_request_to_the_end_of_verify(visitor: V
     fresh = answer.get_json()["csrf_token"]
     assert visitor.post("/auth/logout", X_CSRF_Token=token).status_code == 400
     assert visitor.post("/auth/logout", X_CSRF_Token=fresh).status_code == 200
+
+
+def test_a_token_made_before_the_session_ended_is_not_handed_out_after(flask_app: Flask) -> None:
+    with flask_app.test_request_context():
+        before = generate_csrf()
+        end()
+        after = generate_csrf()
+        assert after != before
+        validate_csrf(after)
+        with pytest.raises(ValidationError):
+            validate_csrf(before)
 
 
 @pytest.mark.parametrize("path", POSTS)

@@ -1,5 +1,6 @@
 """POST /auth/verify: a code works once, ten minutes long, five tries long, in the browser that asked."""
 
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +9,8 @@ import psycopg2
 import pytest
 from flask import Flask
 
+from app.extensions import db
+from app.store import challenges
 from tests.auth.visitor import Visitor, do_jobs
 
 Owner = psycopg2.extensions.connection
@@ -63,15 +66,21 @@ def test_a_code_works_once(visitor: Visitor, another: Callable[..., Visitor], ow
     assert count(owner, "SELECT count(*) FROM auth_sessions") == 2
 
 
+@pytest.mark.parametrize("purpose", ["register", "login"])
 def test_fifty_correct_submits_at_once_make_one_session(
-    visitor: Visitor, flask_app: Flask, owner: Owner
+    visitor: Visitor, another: Callable[..., Visitor], flask_app: Flask, owner: Owner, purpose: str
 ) -> None:
-    visitor.register()
+    if purpose == "login":
+        another(visitor.email).join()
+        visitor.login()
+    else:
+        visitor.register()
+    sessions_before = count(owner, "SELECT count(*) FROM auth_sessions")
     code, token, cookie = visitor.mailed_code(), visitor.token(), visitor.cookie
 
     def submit(_: int) -> int:
         double = Visitor(flask_app, email=visitor.email)
-        double.client.set_cookie("session", cookie)
+        double.client.set_cookie("session", cookie or "")
         return double.verify(code, X_CSRF_Token=token).status_code
 
     with ThreadPoolExecutor(16) as threads:
@@ -79,8 +88,21 @@ def test_fifty_correct_submits_at_once_make_one_session(
     # 503: more at once than there are connections; 400: the session had its new id before that request began.
     assert codes.count(200) == 1
     assert set(codes) <= {200, 400, 401, 503}
-    assert count(owner, "SELECT count(*) FROM auth_sessions") == 1
+    assert count(owner, "SELECT count(*) FROM auth_sessions") == sessions_before + 1
     assert count(owner, "SELECT count(*) FROM users") == 1
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "browser", "address", "id"])
+def test_a_try_needs_the_challenges_own_browser_and_address(flask_app: Flask, wrong: str) -> None:
+    challenge_id = challenges.add("register", "anna@example.com", b"browser", password_hash="x")
+    db.session.commit()
+    assert challenge_id
+    found = challenges.attempt(
+        uuid.uuid4() if wrong == "id" else challenge_id,
+        b"another" if wrong == "browser" else b"browser",
+        "eve@example.com" if wrong == "address" else "anna@example.com",
+    )
+    assert (found is not None) == (wrong == "nothing")
 
 
 def test_of_many_guesses_at_once_five_are_looked_at(visitor: Visitor, flask_app: Flask, owner: Owner) -> None:

@@ -1,11 +1,14 @@
 """Handing over a mail: what a server's answer means for the next try, and what is never written down."""
 
 import re
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from email import message_from_string, policy
 from typing import Any
 
+import psycopg2
 import pytest
 from flask import Flask
 
@@ -14,6 +17,7 @@ from app.config import Settings
 from app.jobs.queues import Queue
 from app.jobs.run import drain
 from tests.auth.visitor import Visitor
+from tests.conftest import eventually
 from tests.jobs.conftest import MailServer
 
 Start = Callable[..., MailServer]
@@ -127,6 +131,25 @@ def test_the_last_mail_is_the_valid_one_after_a_repetition(
     first, second = (re.findall(r"\d{8}", raw)[0] for raw in server.contents)
     assert visitor.verify(first).status_code == 401
     assert visitor.verify(second).status_code == 200
+
+
+def test_a_code_is_known_before_it_is_mailed(
+    mailing: Any, mail_server: Start, owner: Any, settings: Settings
+) -> None:
+    server = mail_server()
+    server.may_greet.clear()
+    visitor = mailing(server.url)
+    visitor.register()
+
+    def is_known() -> bool:
+        with closing(psycopg2.connect(settings.migrate_database_url)) as own, own.cursor() as cursor:
+            cursor.execute("SELECT code_hash IS NOT NULL FROM challenges")
+            return cursor.fetchone()[0]
+
+    waiting = threading.Timer(0, lambda: eventually(is_known) and server.may_greet.set())
+    waiting.start()
+    assert send(visitor, owner)[0] == "done"
+    waiting.join()
 
 
 def test_an_international_address_needs_a_server_that_knows_them(
