@@ -35,7 +35,7 @@ demo: $(VENV)/installed-run ## Fill a running stack with real events, then let p
 test: $(VENV)/installed-dev ## Run the whole suite
 	@$(IN_VENV) -m local build
 	@$(IN_VENV) -m local.browser
-	@exec $(IN_VENV) -m pytest --numprocesses 2 --dist loadgroup
+	@exec $(IN_VENV) -m pytest
 
 .PHONY: lint
 lint: $(VENV)/installed-dev ## Check style and types

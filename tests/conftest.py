@@ -1,4 +1,4 @@
-"""Real servers for the tests: started once per run, one database and one Redis number per process.
+"""Real servers for the tests: started once per run, emptied between tests.
 
 `flask_app` and `client` test from inside the process; `stack` is the whole production shape behind nginx, for what
 only a running system can promise.
@@ -14,13 +14,13 @@ import os  # noqa: E402
 import socket  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
-import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator, Mapping  # noqa: E402
-from contextlib import AbstractContextManager, ExitStack, contextmanager  # noqa: E402
+from contextlib import AbstractContextManager, contextmanager  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit  # noqa: E402
+from typing import Any  # noqa: E402
+from urllib.parse import urlsplit, urlunsplit  # noqa: E402
 
 import psycopg2  # noqa: E402
 import pytest  # noqa: E402
@@ -41,8 +41,7 @@ from tests.world import World  # noqa: E402
 ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30.0
 STACK_WAIT_SECONDS = 120.0
-OPERATOR = pytest.StashKey[dict[str, object]]()
-RUNNING = pytest.StashKey[ExitStack]()
+DATABASE = "test"
 
 
 @dataclass(frozen=True)
@@ -66,121 +65,61 @@ def eventually(check: Callable[[], object], seconds: float = WAIT_SECONDS) -> ob
 # ── servers, once per run ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def start_servers(config: pytest.Config) -> dict[str, object]:
-    running = config.stash.setdefault(RUNNING, ExitStack())
-    folder = running.enter_context(tempfile.TemporaryDirectory(prefix="lvd-test-"))
-    started = running.enter_context(servers.start(Path(folder) / "servers"))
-    return asdict(started) | {"environment": dict(started.environment)}
-
-
-def start_stack(config: pytest.Config) -> dict[str, object]:
-    """Start `python -m local run` beside the tests; it ends with this process."""
-    running = config.stash.setdefault(RUNNING, ExitStack())
-    var = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="lvd-stack-"))) / "var"
-    output = running.enter_context(Path(f"{var}.log").open("w+"))  # noqa: SIM115  (the stack of exits closes it)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "local", "run"],
-        cwd=ROOT,
-        env={**os.environ, "VAR": str(var), "PORT": str(free_port())},
-        stdout=output,
-        stderr=subprocess.STDOUT,
-    )
-    running.callback(end, process)
-    return {"var": str(var), "pid": process.pid}
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    process.wait(timeout=30)
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def pytest_configure_node(node) -> None:  # type: ignore[no-untyped-def]  # pytest-xdist's hook
-    """The controller starts what its workers share."""
-    config = node.config
-    if OPERATOR not in config.stash:
-        config.stash[OPERATOR] = {"servers": start_servers(config), "stack": start_stack(config)}
-    node.workerinput["operator"] = json.dumps(config.stash[OPERATOR])
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if RUNNING in config.stash:
-        config.stash[RUNNING].close()
-
-
-def shared(config: pytest.Config, name: str, start: Callable[[pytest.Config], dict[str, object]]) -> dict:  # type: ignore[type-arg]
-    """What the controller started or, in a run without workers, is started now."""
-    if hasattr(config, "workerinput"):
-        return json.loads(config.workerinput["operator"])[name]
-    started = config.stash.setdefault(OPERATOR, {})
-    if name not in started:
-        started[name] = start(config)
-    return started[name]  # type: ignore[return-value]
+@pytest.fixture(scope="session")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The servers that the tests inside this process share, with the rights of their operator."""
+    with servers.start(tmp_path_factory.mktemp("servers") / "var") as started:
+        yield asdict(started) | {"environment": dict(started.environment)}
 
 
 @pytest.fixture(scope="session")
-def operator(request: pytest.FixtureRequest) -> dict:  # type: ignore[type-arg]
-    """The shared servers with the rights to make databases."""
-    return shared(request.config, "servers", start_servers)
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack, as `make run` starts it. It ends with this process, however that ends."""
+    folder = tmp_path_factory.mktemp("stack")
+    var, log = folder / "var", folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local", "run"],
+            cwd=ROOT,
+            env={**os.environ, "VAR": str(var), "PORT": str(free_port())},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            eventually(
+                lambda: (var / "stack.json").exists() or process.poll() is not None, STACK_WAIT_SECONDS
+            )
+            assert process.poll() is None, f"the stack did not start:\n{log.read_text()[-4000:]}"
+            found = json.loads((var / "stack.json").read_text())
+            yield Stack(found["url"], found["mailbox_url"], str(var))
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Stack:
-    """The whole stack, ready."""
-    var = Path(shared(request.config, "stack", start_stack)["var"])
-
-    def described() -> dict[str, str] | None:
-        path = var / "stack.json"
-        return json.loads(path.read_text()) if path.exists() else None
-
-    try:
-        found = eventually(described, STACK_WAIT_SECONDS)
-    except AssertionError:
-        pytest.fail(f"the stack did not start:\n{Path(f'{var}.log').read_text()[-4000:]}")
-    assert isinstance(found, dict)
-    return Stack(found["url"], found["mailbox_url"], str(var))
-
-
-# ── one database and one Redis number per test process ───────────────────────────────────────────────────────────
-
-
-@pytest.fixture(scope="session")
-def process_number(request: pytest.FixtureRequest) -> int:
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "gw0")
-    return int(worker.removeprefix("gw"))
+# ── one database ───────────────────────────────────────────────────────────
 
 
 def with_database(dsn: str, name: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
-def with_number(url: str, number: int) -> str:
-    parts = urlsplit(url)
-    query = dict(parse_qsl(parts.query)) | {"db": str(number)}
-    return urlunsplit(parts._replace(query=urlencode(query)))
-
-
 @pytest.fixture(scope="session")
-def environment(operator: Mapping[str, object], process_number: int) -> dict[str, str]:
-    """The product's environment, on a database of this process's own."""
-    name = f"test_{process_number}"
-    connection = psycopg2.connect(str(operator["admin_dsn"]))
+def environment(operator: Mapping[str, Any]) -> dict[str, str]:
+    """The product's environment, on a database of the tests' own."""
+    connection = psycopg2.connect(operator["admin_dsn"])
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {name} OWNER live_validation_migrate")
+        cursor.execute(f"CREATE DATABASE {DATABASE} OWNER live_validation_migrate")
     connection.close()
-    given: dict[str, str] = dict(operator["environment"])  # type: ignore[call-overload]
-    databases = {k: with_database(v, name) for k, v in given.items() if k.endswith("DATABASE_URL")}
-    redis = {
-        k: with_number(v, process_number) for k, v in given.items() if k in ("REDIS_URL", "REDIS_CACHE_URL")
-    }
-    return {**given, **databases, **redis}
+    given: dict[str, str] = operator["environment"]
+    return given | {k: with_database(v, DATABASE) for k, v in given.items() if k.endswith("DATABASE_URL")}
 
 
 @pytest.fixture(scope="session")
@@ -214,9 +153,9 @@ def owner(settings: Settings) -> Iterator[psycopg2.extensions.connection]:
 
 
 @pytest.fixture
-def redis_operator(operator: Mapping[str, str], process_number: int) -> Iterator[Redis]:
-    """State Redis with every command allowed, on this process's number."""
-    client = Redis.from_url(with_number(operator["redis_operator_url"], process_number))
+def redis_operator(operator: Mapping[str, str]) -> Iterator[Redis]:
+    """State Redis with every command allowed."""
+    client = Redis.from_url(operator["redis_operator_url"])
     yield client
     client.close()
 

@@ -13,6 +13,7 @@ from app.config import Settings
 from app.errors import Refusal
 from app.store import keeping
 from app.store.keeping import GroupCommit, Outcome, Row, Status
+from tests.conftest import DATABASE
 
 
 def row(message_id: str, payload: str = "{}", event_id: str | None = None) -> Row:
@@ -53,7 +54,7 @@ def kept(owner: Any) -> list[str]:
 
 
 @pytest.fixture
-def killer(owner: Any, operator: Any, process_number: int) -> Any:
+def killer(owner: Any, operator: Any) -> Any:
     """Ends the flusher's connection from outside, with the operator's rights."""
     connection = psycopg2.connect(operator["admin_dsn"])
     connection.autocommit = True
@@ -63,7 +64,7 @@ def killer(owner: Any, operator: Any, process_number: int) -> Any:
             cursor.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                 " WHERE datname = %s AND application_name = 'live-validation flusher'",
-                [f"test_{process_number}"],
+                [DATABASE],
             )
             return cursor.fetchone()[0]
 
