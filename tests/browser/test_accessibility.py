@@ -6,8 +6,9 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SendingApp
+from tests.browser.conftest import Console, SendingApp, ask_for_code, mailed_code, new_address
 from tests.browser.test_live import SHEET, cart
+from tests.conftest import Stack
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -67,3 +68,39 @@ def test_the_empty_page_on_a_phone(phone: Page, app: SendingApp, theme: Theme) -
     phone.goto(app.path)
     expect(phone.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
     assert violations(phone) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_way_in(stranger: Page, theme: Theme, stack: Stack, console: Console) -> None:
+    """The code's page with a wrong code, the empty dashboard, a new app's key, a page that is not there."""
+    console.allow("401")
+    console.allow("404")
+    stranger.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    email = new_address()
+    ask_for_code(stranger, email)
+    stranger.get_by_label("Code").fill("00000000")
+    stranger.get_by_role("button", name="Continue").click()
+    expect(stranger.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
+    assert violations(stranger) == []
+    stranger.get_by_label("Code").fill(mailed_code(stack, email))
+    stranger.get_by_role("button", name="Continue").click()
+    expect(stranger.get_by_role("heading", name="Point an app at it")).to_be_visible()
+    assert violations(stranger) == []
+    stranger.get_by_role("link", name="New app").click()
+    stranger.get_by_label("Name").fill("Kiosk")
+    stranger.get_by_role("button", name="Create app").click()
+    expect(stranger.locator("#write-key")).to_be_visible()
+    assert violations(stranger) == []
+    stranger.goto("/nowhere")
+    assert violations(stranger) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_events_own_page_and_the_open_menus(app: SendingApp, theme: Theme) -> None:
+    app.publish(SHEET)
+    (result,) = app.send(cart(price="x"))["results"]
+    app.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    app.page.goto(f"{app.path}/events/{result['event_id']}")
+    expect(app.page.locator("tr[data-path=price] .field-status")).to_have_text("Wrong")
+    app.page.locator("summary", has_text="Your account").click()
+    assert violations(app.page) == []
