@@ -16,7 +16,7 @@ import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable, Iterator, Mapping  # noqa: E402
-from contextlib import AbstractContextManager, contextmanager  # noqa: E402
+from contextvars import Context  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -30,6 +30,7 @@ from flask.testing import FlaskClient  # noqa: E402
 from flask_migrate import upgrade  # noqa: E402
 from redis import Redis  # noqa: E402
 from sqlalchemy import event  # noqa: E402
+from werkzeug.test import TestResponse  # noqa: E402
 
 from app import create_app  # noqa: E402
 from app.config import Settings  # noqa: E402
@@ -127,12 +128,20 @@ def settings(environment: Mapping[str, str]) -> Settings:
     return Settings.from_environment(environment)
 
 
+class Client(FlaskClient):
+    """Asks from outside: the test's own app context, and what its last request left there, is not the request's."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        return Context().run(super().open, *args, **kwargs)
+
+
 @pytest.fixture(scope="session")
 def assembled(settings: Settings) -> Iterator[Flask]:
     """The product, once per process, on a migrated database."""
     green.install()
     flask_app = create_app(settings)
     flask_app.testing = False  # errors become answers, as in production
+    flask_app.test_client_class = Client
     with flask_app.app_context():
         upgrade()
     yield flask_app
@@ -179,32 +188,19 @@ def client(flask_app: Flask) -> FlaskClient:
     return flask_app.test_client()
 
 
-class QueryCount:
-    """How many statements were sent while it looked."""
-
-    count = 0
-
-
 @pytest.fixture
-def count_queries(flask_app: Flask) -> Callable[[], AbstractContextManager[QueryCount]]:
-    """`with count_queries() as seen: …; seen.count`: statements of all pools."""
+def statements(flask_app: Flask) -> Iterator[list[str]]:
+    """The SQL statements that the product sends from here on, through all its pools."""
+    sent: list[str] = []
 
-    @contextmanager
-    def counting() -> Iterator[QueryCount]:
-        seen = QueryCount()
+    def remember(_c: Any, _u: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
 
-        def note(*_: object) -> None:
-            seen.count += 1
-
-        for engine in db.engines.values():
-            event.listen(engine, "before_cursor_execute", note)
-        try:
-            yield seen
-        finally:
-            for engine in db.engines.values():
-                event.remove(engine, "before_cursor_execute", note)
-
-    return counting
+    for engine in db.engines.values():
+        event.listen(engine, "before_cursor_execute", remember)
+    yield sent
+    for engine in db.engines.values():
+        event.remove(engine, "before_cursor_execute", remember)
 
 
 @pytest.fixture

@@ -33,7 +33,14 @@ def test_behind_tls_browsers_are_told_to_stay_there(settings: Settings) -> None:
     assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.2"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]", "[::1]:8080"])
+def test_this_machines_own_names_are_trusted(client: FlaskClient, host: str) -> None:
+    assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "127.0.0.2", "[::2]", "[", "a b", "::1"]
+)
 def test_a_foreign_host_is_refused(client: FlaskClient, host: str) -> None:
     assert client.get("/health", headers={"Host": host}).status_code == 400
 

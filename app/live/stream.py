@@ -160,9 +160,11 @@ class Watches:
 
 
 def newest_cursor() -> str:
-    """The cursor from which a page that is being rendered now should listen."""
-    with db.engine.connect() as connection:
-        return events.newest_cursor(connection)
+    """The cursor from which a page that is being rendered now should listen.
+
+    On the request's own connection: pages that each hold one and ask for a second would wait for each other.
+    """
+    return events.newest_cursor(db.session.connection())
 
 
 def follow(

@@ -1,13 +1,10 @@
 """Visitors for the tests of the door."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
-from app.extensions import db
 from tests.auth.visitor import Mailbox, Visitor
 
 
@@ -25,16 +22,3 @@ def another(flask_app: Flask, mailbox: Mailbox) -> Callable[..., Visitor]:
         return Visitor(flask_app, mailbox, email)
 
     return make
-
-
-@pytest.fixture
-def statements(flask_app: Flask) -> Iterator[list[str]]:
-    """The SQL statements that the product sends from here on."""
-    sent: list[str] = []
-
-    def remember(_c: Any, _u: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", remember)
-    yield sent
-    event.remove(db.engine, "before_cursor_execute", remember)
