@@ -14,6 +14,7 @@ from app.config import Settings
 from app.extensions import db
 from app.live import bell, stream
 from app.live.stream import Watches
+from app.store import events
 from app.store.events import Filters
 from tests.conftest import eventually
 from tests.store.test_events import INSERT
@@ -25,7 +26,7 @@ ALL = Filters()
 class Reader:
     """A stream of the app, read frame by frame."""
 
-    def __init__(self, watches: Watches, filters: Filters = ALL, cursor: str | None = None) -> None:
+    def __init__(self, watches: Watches, cursor: str, filters: Filters = ALL) -> None:
         self.may_stay = True
         self.frames = stream._follow(watches, db.engine, APP_ID, filters, cursor, lambda: self.may_stay)
         assert next(self.frames).startswith(b": connected")
@@ -64,26 +65,35 @@ def keep(writer: Any, *message_ids: str) -> None:
             cursor.execute(INSERT, [message_id])
 
 
-def started(reader: Reader, watches: Watches) -> gevent.Greenlet:
-    """Begin to read in the background, and return once the stream listens."""
-    reading = gevent.spawn(reader.ids, 1)
-    eventually(lambda: APP_ID in watches._watches)
-    gevent.sleep(0)
-    return reading
+def live_reader(watches: Watches, writer: Any) -> Reader:
+    """A stream that has caught up and is live."""
+    reader = Reader(watches, newest_cursor())
+    keep(writer, "first")
+    assert reader.ids(1) == ["first"]
+    return reader
 
 
-def test_what_is_kept_is_seen_even_if_no_bell_rings(watches: Watches, writer: Any) -> None:
-    reading = started(Reader(watches), watches)
-    gevent.sleep(0.05)
+def newest_cursor() -> str:
+    with db.engine.connect() as connection:
+        return events.newest_cursor(connection)
+
+
+@pytest.fixture
+def reader(watches: Watches, writer: Any) -> Reader:
+    return live_reader(watches, writer)
+
+
+def test_what_is_kept_is_seen_even_if_no_bell_rings(reader: Reader, writer: Any) -> None:
     keep(writer, "a")
-    assert reading.get(timeout=10) == ["a"]
+    assert reader.ids(1) == ["a"]
 
 
 def test_a_rung_bell_is_heard_at_once(
-    watches: Watches, writer: Any, settings: Settings, monkeypatch: Any
+    monkeypatch: Any, watches: Watches, writer: Any, settings: Settings
 ) -> None:
     monkeypatch.setattr(stream, "GLANCE_SECONDS", 60.0)  # only the bell can wake the watch now
-    reading = started(Reader(watches), watches)
+    reader = live_reader(watches, writer)
+    reading = gevent.spawn(reader.ids, 1)
     ringer = bell.Bell(Redis.from_url(settings.redis_url))
     keep(writer, "a")
 
@@ -92,16 +102,15 @@ def test_a_rung_bell_is_heard_at_once(
         return reading.ready()
 
     eventually(ring, 10)
-    assert reading.get(timeout=10) == ["a"]
+    assert reading.get() == ["a"]
     ringer._redis.close()
 
 
 def test_a_slow_viewer_catches_up_and_gets_each_event_once(
-    watches: Watches, writer: Any, monkeypatch: Any
+    monkeypatch: Any, watches: Watches, writer: Any
 ) -> None:
     monkeypatch.setattr(stream, "MOST_FRAMES_WAITING", 2)
-    reader = Reader(watches)
-    assert started_with_one(reader, watches, writer) == ["first"]
+    reader = live_reader(watches, writer)
     watch = watches._watches[APP_ID]
     (viewer,) = watch.viewers
     ids = [f"{n:03}" for n in range(40)]
@@ -125,24 +134,15 @@ def kick(watch: Any) -> bool:
     return False
 
 
-def started_with_one(reader: Reader, watches: Watches, writer: Any) -> list[str]:
-    reading = started(reader, watches)
-    gevent.sleep(0.05)
-    keep(writer, "first")
-    return reading.get(timeout=10)
-
-
 def test_a_filter_hides_but_moves_on(watches: Watches, writer: Any) -> None:
-    reading = started(Reader(watches, Filters(event="other")), watches)
+    reader = Reader(watches, newest_cursor(), Filters(event="other"))
     keep(writer, "hidden")
     with writer.cursor() as cursor:
         cursor.execute(INSERT.replace("'e'", "'other'"), ["shown"])
-    assert reading.get(timeout=10) == ["shown"]
+    assert reader.ids(1) == ["shown"]
 
 
-def test_the_stream_ends_when_its_viewer_may_not_stay(watches: Watches, writer: Any) -> None:
-    reader = Reader(watches)
-    started_with_one(reader, watches, writer)
+def test_the_stream_ends_when_its_viewer_may_not_stay(reader: Reader, watches: Watches) -> None:
     reader.may_stay = False
     assert list(reader.frames) == []
     assert watches._watches == {}, "nobody watches, nobody reads"
