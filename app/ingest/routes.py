@@ -67,10 +67,7 @@ def good(events: list[Received | Rejected]) -> list[Received]:
 
 
 def as_response(answer: dict[str, Any], is_single: bool) -> Response:
-    """200, whatever became of the events; only a single one that was rejected is refused with its reason.
-
-    orjson writes an answer five times as fast as Flask's own encoder.
-    """
+    """200, whatever became of the events; only a single one that was rejected is refused with its reason."""
     if is_single and answer["rejected"]:
         reason = answer["results"][0]["reason"]
         raise Refusal(reason, REASONS[reason], REJECTION_STATUS.get(reason, 400))
