@@ -71,7 +71,7 @@ def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
 def slug_for(name: str) -> str:
     """A slug made of the name, with a few random letters so that it is free."""
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "app"
-    return f"{words}-{secrets.token_hex(2)}"
+    return f"{words}-{secrets.token_hex(4)}"
 
 
 @blueprint.get("/<app_id>/events")
