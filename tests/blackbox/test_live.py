@@ -12,6 +12,10 @@ from local.demo import Client
 from tests.conftest import Stack
 
 
+def make_key(client: Client, scope: str) -> str:
+    return client.post("/api/keys", {"scopes": [scope]})["api_key"]
+
+
 class Tenant:
     """A new organisation on the stack, with one app."""
 
@@ -21,9 +25,8 @@ class Tenant:
         app = client.post("/api/apps", {"name": "Live", "app_id": "live"})
         self.url = stack.url
         self.sending = {"Authorization": f"Bearer {app['write_key']}"}
-        self.reading = {
-            "Authorization": f"Bearer {client.post('/api/keys', {'scopes': ['read']})['api_key']}"
-        }
+        self.reading = {"Authorization": f"Bearer {make_key(client, 'read')}"}
+        self.managing = {"Authorization": f"Bearer {make_key(client, 'manage')}"}
 
     def send(self, *ids: str) -> None:
         events = [{"event": "seen" if n % 2 else "heard", "messageId": id_} for n, id_ in enumerate(ids)]
