@@ -138,7 +138,7 @@ class Client(FlaskClient):
 @pytest.fixture(scope="session")
 def assembled(settings: Settings) -> Iterator[Flask]:
     """The product, once per process, on a migrated database."""
-    green.install()
+    green.install(settings.database_deadline_seconds)
     flask_app = create_app(settings)
     flask_app.testing = False  # errors become answers, as in production
     flask_app.test_client_class = Client

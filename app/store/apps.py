@@ -9,7 +9,10 @@ from sqlalchemy.exc import IntegrityError
 
 from app.errors import Refusal
 from app.extensions import db
+from app.store import green
 from app.store.tables import App, TrackingPlan, WriteKey
+
+LOOKUP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,11 @@ SENDER = text(
 
 
 def by_write_key_hash(key_hash: bytes) -> AppRef | None:
-    """The app that a live write key sends for. Asked with the ingest role, which may read nothing else."""
-    with db.engines["ingest"].connect() as connection:
+    """The app that a live write key sends for. Asked with the ingest role, which may read nothing else.
+
+    Within seconds, also of a database that hangs: a sender's own deadline begins only after this.
+    """
+    with green.within(LOOKUP_SECONDS), db.engines["ingest"].connect() as connection:
         found = connection.execute(SENDER, {"key_hash": key_hash}).one_or_none()
     return AppRef(*found) if found else None
 
