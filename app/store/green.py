@@ -14,6 +14,9 @@ import psycopg2
 from gevent.socket import wait_read, wait_write
 from psycopg2 import extensions
 
+# A server that is there greets at once. Short, because it comes on top of the ping that found the old connection
+# dead, and both must fit into the time that nginx waits for an answer.
+CONNECT_SECONDS = 2.0
 # By when (monotonic seconds) whatever this greenlet asks must be answered; a narrower limit than the general one.
 _limit: ContextVar[float] = ContextVar("limit", default=math.inf)
 
@@ -26,7 +29,8 @@ def install(deadline_seconds: float) -> None:
     """
 
     def wait(connection: extensions.connection) -> None:
-        ends_at = min(time.monotonic() + deadline_seconds, _limit.get())
+        allowed = CONNECT_SECONDS if connection.status == extensions.STATUS_SETUP else deadline_seconds
+        ends_at = min(time.monotonic() + allowed, _limit.get())
         while (state := connection.poll()) != extensions.POLL_OK:
             left = ends_at - time.monotonic()
             passed = psycopg2.OperationalError("deadline passed")

@@ -22,9 +22,9 @@ def silence() -> Iterator[str]:
 
 def test_a_server_that_says_nothing_is_given_up(flask_app: Flask, silence: str) -> None:
     began = time.monotonic()
-    with green.within(0.2), pytest.raises(psycopg2.OperationalError, match="deadline passed"):
+    with pytest.raises(psycopg2.OperationalError, match="deadline passed"):
         psycopg2.connect(silence)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < green.CONNECT_SECONDS + 1
 
 
 def test_an_unanswered_question_closes_its_connection(flask_app: Flask, settings: Settings) -> None:
@@ -52,7 +52,7 @@ def test_an_inner_limit_cannot_widen_the_outer_one(flask_app: Flask, silence: st
     began = time.monotonic()
     with green.within(0.2), green.within(60), pytest.raises(psycopg2.OperationalError):
         psycopg2.connect(silence)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 1
 
 
 def test_a_sender_is_not_kept_waiting_by_a_hung_lookup(
