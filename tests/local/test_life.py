@@ -14,7 +14,7 @@ from local import lease
 from tests.conftest import ROOT, eventually
 from tests.local.conftest import KILL, STOP_SECONDS, Run, is_alive, none_left
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180), pytest.mark.xdist_group("local-stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 
 # As a test run does that is killed: it never comes to the end of its `with`.
 HOLDS_SERVERS = """
