@@ -121,6 +121,8 @@ def live(app_id: str) -> Response:
         raise Refusal(
             "bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400
         )
+    if any(name in request.args for name in ("q", "from", "to")):
+        raise Refusal("bad_filter", "The live stream cannot search the past: ask /events for q, from and to.")
     frames = stream.follow(app.id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

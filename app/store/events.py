@@ -46,9 +46,20 @@ class Filters:
         return " ".join(CONDITIONS[name] for name in given), given
 
     def admit(self, entry: Mapping[str, Any]) -> bool:
-        """The same question asked of an entry in memory, for the live stream (which knows event and verdict)."""
-        return (self.event is None or entry["name"] == self.event) and (
-            self.verdict is None or entry["verdict"] == self.verdict
+        """The same question asked of an entry in memory, for the live stream; `q` and the moments aside."""
+        facts = (
+            (self.event, entry["name"]),
+            (self.verdict, entry["verdict"]),
+            (self.app_version, entry["app_version"]),
+            (self.platform, entry["platform"]),
+            (self.session, entry["session_id"]),
+        )
+        reasons = (
+            (self.kind, {violation["kind"] for violation in entry["violations"]}),
+            (self.path, {violation["path"] for violation in entry["violations"]}),
+        )
+        return all(asked is None or asked == given for asked, given in facts) and all(
+            asked is None or asked in given for asked, given in reasons
         )
 
 

@@ -10,6 +10,7 @@ from flask import Flask
 from app.config import Settings
 from app.extensions import db
 from app.store import events, summary
+from app.store.events import Filters
 
 BEGINNING = "0-00000000-0000-0000-0000-000000000000"
 INSERT = (
@@ -93,3 +94,30 @@ def test_folding_changes_no_figure(flask_app: Flask, owner: Any) -> None:
     assert folded == [30, 30, 30, 10, 0]
     assert (summary.counts(1), dict(summary.totals(1))) == (before, totals)
     assert before["verdicts"] == {"valid": 80, "invalid": 20, "unplanned": 0, "exempt": 0}
+
+
+ENTRY = {
+    "name": "buy",
+    "verdict": "invalid",
+    "app_version": "1.0",
+    "platform": "ios",
+    "session_id": "s1",
+    "violations": [{"kind": "type_mismatch", "path": "price"}, {"kind": "missing_property", "path": "sku"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "match", "other"),
+    [
+        ("event", "buy", "look"),
+        ("verdict", "invalid", "valid"),
+        ("app_version", "1.0", "1.1"),
+        ("platform", "ios", "android"),
+        ("session", "s1", "s2"),
+        ("kind", "missing_property", "empty_value"),
+        ("path", "price", "total"),
+    ],
+)
+def test_the_stream_filters_by_all_that_it_takes(name: str, match: str, other: str) -> None:
+    assert Filters(**{name: match}).admit(ENTRY)
+    assert not Filters(**{name: other}).admit(ENTRY)
