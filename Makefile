@@ -43,6 +43,11 @@ lint: $(VENV)/installed-dev ## Check style and types
 	$(IN_VENV) -m ruff format --check
 	$(IN_VENV) -m mypy
 
+.PHONY: load
+load: $(VENV)/installed-dev ## Run the load target (DURATION, USERS, RATE a minute, SHAPE, MIX) on the running stack or its own
+	@$(IN_VENV) -m local build
+	@exec $(IN_VENV) -m loadtests load
+
 .PHONY: docs
 docs: $(VENV)/installed-dev ## Write the pages of docs/ that are made from code
 	@$(IN_VENV) -m scripts.document
