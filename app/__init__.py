@@ -14,7 +14,7 @@ from app.dashboard import api, keys_api, pages, plan_api
 from app.ingest import routes as ingest_routes
 from app.ingest import upkeep
 from app.live import bell, stream
-from app.store import keeping
+from app.store import keeping, tenancy
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -22,6 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environment()
     flask_app = Flask(__name__)
     extensions.init_app(flask_app, settings)
+    tenancy.init_app(flask_app)
     logs.init_app(flask_app, settings)
     headers.init_app(flask_app, settings)
     errors.init_app(flask_app)

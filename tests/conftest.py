@@ -35,7 +35,7 @@ from werkzeug.test import TestResponse  # noqa: E402
 from app import create_app  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.extensions import db  # noqa: E402
-from app.store import green  # noqa: E402
+from app.store import green, tenancy  # noqa: E402
 from local import servers  # noqa: E402
 from tests.world import World  # noqa: E402
 
@@ -173,12 +173,16 @@ def redis_operator(operator: Mapping[str, str]) -> Iterator[Redis]:
 def flask_app(
     assembled: Flask, owner: psycopg2.extensions.connection, redis_operator: Redis
 ) -> Iterator[Flask]:
-    """The product with empty tables and an empty Redis."""
+    """The product with empty tables and an empty Redis.
+
+    The test itself looks across organisations: its own queries, and what it calls, see every row. Requests of a
+    client, jobs, and threads do not; `with tenancy.inside(organisation_id):` sees as they do.
+    """
     tables = ", ".join(table.name for table in db.metadata.sorted_tables)
     with owner.cursor() as cursor:
         cursor.execute(f"TRUNCATE {tables}")  # ids go on: caches may know the old ones
     redis_operator.flushdb()
-    with assembled.app_context():
+    with assembled.app_context(), tenancy.across_organisations():
         yield assembled
         db.session.remove()
 

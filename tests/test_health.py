@@ -7,6 +7,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
+from app.store import schema
+
 
 def test_alive_asks_nobody(client: FlaskClient) -> None:
     assert client.get("/health").get_json() == {"status": "ok"}
@@ -23,7 +25,7 @@ def test_another_schema_is_not_ready(client: FlaskClient, owner: psycopg2.extens
         try:
             answer = client.get("/ready")
         finally:
-            cursor.execute("UPDATE alembic_version SET version_num = '0001'")
+            cursor.execute("UPDATE alembic_version SET version_num = %s", (schema.revision(),))
     assert (answer.status_code, answer.get_json()) == (503, {"status": "unavailable", "parts": ["postgres"]})
 
 

@@ -17,6 +17,7 @@ from app import errors
 from app.auth import keys, origin, sender, session
 from app.auth.memory import Memory
 from app.errors import Refusal
+from app.store import tenancy
 from app.store.keys import ApiKeyRef, by_api_key_hash
 from app.store.tables import Role
 
@@ -80,6 +81,7 @@ def init_app(flask_app: Flask) -> None:
 
 def guard() -> ResponseReturnValue | None:
     """Before every request: may the view that it names answer it? Raises Refusal; may redirect."""
+    tenancy.enter(None)  # the connection's last request may have entered one
     if request.endpoint is None or request.method == "OPTIONS":
         return None  # no view will answer: it becomes 404 or 405, or the list of methods
     view = current_app.view_functions[request.endpoint]
@@ -109,6 +111,7 @@ def _admit(required: Permission) -> ResponseReturnValue | None:
         raise _forbidden()
     g.actor = actor
     g.organisation_id = actor.organisation_id
+    tenancy.enter(actor.organisation_id)
     return None
 
 

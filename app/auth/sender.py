@@ -6,7 +6,7 @@ from app import metrics
 from app.auth import keys
 from app.auth.memory import Memory
 from app.errors import Refusal
-from app.store import apps
+from app.store import apps, tenancy
 from app.store.apps import AppRef
 
 # Half of the second within which a published plan or a revoked key counts everywhere.
@@ -40,6 +40,7 @@ def admit() -> None:
     g.sender = app
     g.organisation_id = app.organisation_id
     g.app_id = app.id
+    tenancy.enter(app.organisation_id)
 
 
 def _app_of(key: str) -> AppRef | None:

@@ -123,7 +123,7 @@ def live(app_id: str) -> Response:
         )
     if any(name in request.args for name in ("q", "from", "to")):
         raise Refusal("bad_filter", "The live stream cannot search the past: ask /events for q, from and to.")
-    frames = stream.follow(app.id, asked_filters(), cursor, may_stay())
+    frames = stream.follow(app.id, app.organisation_id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

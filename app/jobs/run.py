@@ -11,7 +11,7 @@ from app.extensions import db
 from app.jobs import registry
 from app.jobs.queues import Queue, wake
 from app.jobs.registry import Job, JobFailed
-from app.store import outbox
+from app.store import outbox, tenancy
 from app.store.outbox import Claim
 
 log = structlog.get_logger()
@@ -46,10 +46,10 @@ def _claim(queue: Queue) -> Claim | None:
 
 
 def _perform(claim: Claim) -> None:
-    """Do the job in an app context of its own, and write down how it ended."""
+    """Do the job in an app context and the organisation of its own, and write down how it ended."""
     job = registry.declared().get(claim.job)
     began = time.monotonic()
-    with current_app.app_context():
+    with current_app.app_context(), tenancy.inside(claim.organisation_id):
         outcome = _unknown(claim) if job is None else _try(job, claim)
         db.session.commit()
     metrics.JOBS.labels(claim.queue, outcome).inc()

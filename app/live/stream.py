@@ -24,7 +24,7 @@ from app import metrics
 from app.config import Settings
 from app.extensions import db
 from app.live import bell
-from app.store import events
+from app.store import events, tenancy
 from app.store.events import Entry, Filters
 from app.validation.sentences import sentence
 
@@ -77,8 +77,9 @@ class Viewer:
 class Watch:
     """All viewers of one app in this process, and the greenlet that reads its new rows for them."""
 
-    def __init__(self, app_id: int, engine: Engine) -> None:
+    def __init__(self, app_id: int, organisation_id: int, engine: Engine) -> None:
         self.app_id = app_id
+        self._organisation_id = organisation_id
         self.viewers: set[Viewer] = set()
         self.rung = Event()
         self._engine = engine
@@ -102,7 +103,7 @@ class Watch:
 
     def _read(self) -> bool:
         """Hand the new rows to every viewer; returns whether more is on its way."""
-        with self._engine.connect() as connection:
+        with tenancy.inside(self._organisation_id), self._engine.connect() as connection:
             entries, more = events.after(connection, self.app_id, self._cursor, MOST_ENTRIES_PER_READ)
         if entries:
             self._cursor = entries[-1].cursor
@@ -130,13 +131,13 @@ class Watches:
         self._watches: dict[int, Watch] = {}
         self._listener: gevent.Greenlet | None = None
 
-    def join(self, app_id: int, engine: Engine, viewer: Viewer) -> Watch:
+    def join(self, app_id: int, organisation_id: int, engine: Engine, viewer: Viewer) -> Watch:
         """Let the viewer be handed every frame from now on."""
         if self._listener is None or self._listener.dead:
             self._listener = gevent.spawn(self._listen)
         watch = self._watches.get(app_id)
         if watch is None:
-            watch = Watch(app_id, engine)
+            watch = Watch(app_id, organisation_id, engine)
             # Connecting let other greenlets run; the first one in stays.
             if (earlier := self._watches.get(app_id)) is not None:
                 watch.end()
@@ -168,7 +169,11 @@ def newest_cursor() -> str:
 
 
 def follow(
-    app_id: int, filters: Filters, cursor: str | None, may_stay: Callable[[], bool]
+    app_id: int,
+    organisation_id: int,
+    filters: Filters,
+    cursor: str | None,
+    may_stay: Callable[[], bool],
 ) -> Iterator[bytes]:
     """The bytes of one stream: all of the app's events committed after the cursor (None: from now on).
 
@@ -177,20 +182,24 @@ def follow(
     """
     watches: Watches = current_app.extensions["watches"]
     stopping: Callable[[], bool] = current_app.extensions["stopping"]
-    return _follow(watches, db.engine, app_id, filters, cursor, lambda: may_stay() and not stopping())
+    return _follow(
+        watches, db.engine, app_id, organisation_id, filters, cursor, lambda: may_stay() and not stopping()
+    )
 
 
 def _follow(
     watches: Watches,
     engine: Engine,
     app_id: int,
+    organisation_id: int,
     filters: Filters,
     cursor: str | None,
     may_stay: Callable[[], bool],
 ) -> Iterator[bytes]:
     yield b": connected\nretry: %d\n\n" % RECONNECT_MILLISECONDS
     viewer = Viewer(filters)
-    watch = watches.join(app_id, engine, viewer)  # before the catch-up, so that nothing falls between the two
+    # Before the catch-up, so that nothing falls between the two.
+    watch = watches.join(app_id, organisation_id, engine, viewer)
     try:
         if cursor is None:
             with engine.connect() as connection:
@@ -198,7 +207,7 @@ def _follow(
         ends_at = time.monotonic() + LONGEST_SECONDS
         while time.monotonic() < ends_at:
             viewer.fell_behind = False  # before the catch-up: what it sees twice is dropped by its cursor
-            for frame in _caught_up(engine, app_id, cursor):
+            for frame in _caught_up(engine, app_id, organisation_id, cursor):
                 cursor = frame.entries[-1].cursor
                 yield frame.rendered(filters)
             for last_cursor, sent in _live(viewer, cursor, may_stay, ends_at):
@@ -210,10 +219,10 @@ def _follow(
         watches.leave(watch, viewer)
 
 
-def _caught_up(engine: Engine, app_id: int, cursor: str) -> Iterator[Frame]:
+def _caught_up(engine: Engine, app_id: int, organisation_id: int, cursor: str) -> Iterator[Frame]:
     """What was committed after the cursor, a frame at a time."""
     while True:
-        with engine.connect() as connection:
+        with tenancy.inside(organisation_id), engine.connect() as connection:
             entries, _ = events.after(connection, app_id, cursor, MOST_ENTRIES_PER_READ)
         if not entries:
             return

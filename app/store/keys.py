@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.store.tables import ApiKey
+from app.store.tenancy import across_organisations
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ REVOKE_WRITE_KEY = text(
 )
 
 
+@across_organisations()
 def by_api_key_hash(key_hash: bytes) -> ApiKeyRef | None:
     """The live API key with this hash. On a connection of its own, as sessions.alive explains."""
     with db.engine.connect() as connection:

@@ -4,6 +4,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.store.tables import Role
+from app.store.tenancy import across_organisations
 
 ADD = text("INSERT INTO organisations (name) VALUES (:name) RETURNING id")
 JOIN = text(
@@ -18,6 +19,7 @@ HOME = text(
 )
 
 
+@across_organisations()
 def found(name: str, owner_id: int) -> int:
     """Make an organisation with its owner and return its id; the caller commits."""
     organisation_id = db.session.execute(ADD, {"name": name}).scalar_one()
@@ -27,6 +29,7 @@ def found(name: str, owner_id: int) -> int:
     return organisation_id
 
 
+@across_organisations()
 def home_of(user_id: int) -> int | None:
     """The organisation that a person works in after signing in: the first one joined."""
     return db.session.execute(HOME, {"user_id": user_id}).scalar()

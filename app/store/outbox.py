@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.extensions import db
 from app.store.tables import OutboxEntry
+from app.store.tenancy import across_organisations
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def add(
     return entry.id
 
 
+@across_organisations()
 def claim(queue: str, lock_seconds: Mapping[str, int]) -> Claim | None:
     """Take the queue's oldest due job; None where none is left for us. The caller commits."""
     chosen = {"queue": queue, "lock_seconds": json.dumps(dict(lock_seconds))}
@@ -90,32 +92,38 @@ def claim(queue: str, lock_seconds: Mapping[str, int]) -> Claim | None:
     return Claim(*found) if found else None
 
 
+@across_organisations()
 def finish(outbox_id: int) -> None:
     """The job is done; the caller commits, together with what the job changed."""
     db.session.execute(FINISH, {"id": outbox_id})
 
 
+@across_organisations()
 def retry(outbox_id: int, error: str, pause_seconds: int) -> None:
     """The job failed; it is due again after a pause. The caller commits."""
     db.session.execute(RETRY, {"id": outbox_id, "error": error, "pause_seconds": pause_seconds})
 
 
+@across_organisations()
 def bury(outbox_id: int, error: str) -> None:
     """The job failed for good and stays for a person to see. The caller commits."""
     db.session.execute(BURY, {"id": outbox_id, "error": error})
 
 
+@across_organisations()
 def due() -> dict[str, float]:
     """The queues in which something is due, and for how many seconds it has been."""
     return {row.queue: row.seconds for row in db.session.execute(DUE)}
 
 
+@across_organisations()
 def repeat(queue: str, job: str, every_seconds: int) -> None:
     """Add a job that runs by the clock, unless it waits, runs or ran within that time. The caller commits."""
     db.session.execute(TAKE_TURNS)  # two machines' sweepers must not both find none
     db.session.execute(REPEAT, {"queue": queue, "job": job, "every_seconds": every_seconds})
 
 
+@across_organisations()
 def prune(limit: int = 1000) -> None:
     """Forget jobs that were done yesterday; the dead ones stay. The caller commits."""
     db.session.execute(PRUNE, {"limit": limit})

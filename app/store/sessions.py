@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.extensions import db
 from app.store.tables import Role
+from app.store.tenancy import across_organisations, inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ PRUNE = text(
 )
 
 
+@across_organisations()
 def alive(session_id: uuid.UUID) -> SignedIn | None:
     """Who is signed in with this session, or None where it ended, idled out or grew too old.
 
@@ -68,24 +70,25 @@ def alive(session_id: uuid.UUID) -> SignedIn | None:
 def add(user_id: int, organisation_id: int, user_agent: str, address: str | None) -> uuid.UUID:
     """Begin a session and return its id; the caller commits."""
     session_id = uuid.uuid4()
-    db.session.execute(
-        ADD,
-        {
-            "id": session_id,
-            "user_id": user_id,
-            "organisation_id": organisation_id,
-            "user_agent": user_agent,
-            "address": address,
-        },
-    )
+    begun = {
+        "id": session_id,
+        "user_id": user_id,
+        "organisation_id": organisation_id,
+        "user_agent": user_agent,
+        "address": address,
+    }
+    with inside(organisation_id):
+        db.session.execute(ADD, begun)
     return session_id
 
 
+@across_organisations()
 def revoke(session_id: uuid.UUID) -> None:
     """End a session for good; the caller commits."""
     db.session.execute(REVOKE, {"id": session_id})
 
 
+@across_organisations()
 def prune(limit: int = 1000) -> None:
     """Forget sessions that ended long ago; the caller commits."""
     db.session.execute(PRUNE, {"limit": limit})

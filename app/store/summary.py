@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.extensions import db
+from app.store.tenancy import across_organisations
 
 COUNTS = text(
     """
@@ -70,6 +71,7 @@ def totals(organisation_id: int) -> dict[int, dict[str, Any]]:
     return found
 
 
+@across_organisations()
 def fold(limit: int = 5000) -> int:
     """Fold the oldest deltas into the tallies; returns how many. The caller commits."""
     return db.session.execute(FOLD, {"limit": limit}).scalar_one()

@@ -105,22 +105,22 @@ def test_what_a_job_changed_is_committed_with_done_or_not_at_all(
     flask_app: Flask, declare: Declare, owner: Any
 ) -> None:
     def change(claim: Claim) -> None:
-        db.session.execute(text("INSERT INTO organisations (name) VALUES ('half')"))
+        db.session.execute(text("INSERT INTO users (email, password_hash) VALUES ('half', '')"))
         if claim.attempts == 1:
             raise JobFailed("not_yet")
 
     add(declare(Job("change", Queue.HIGH, change, timeout_seconds=5)))
 
-    def organisations() -> int:
+    def users() -> int:
         with owner.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM organisations")
+            cursor.execute("SELECT count(*) FROM users")
             return cursor.fetchone()[0]
 
     run("high")
-    assert (organisations(), state(owner)[0]) == (0, "waiting")
+    assert (users(), state(owner)[0]) == (0, "waiting")
     make_due(owner)
     run("high")
-    assert (organisations(), state(owner)[0]) == (1, "done")
+    assert (users(), state(owner)[0]) == (1, "done")
 
 
 def test_a_failure_is_tried_again_later_and_later_and_then_no_more(

@@ -20,6 +20,7 @@ from tests.conftest import eventually
 from tests.store.test_events import INSERT
 
 APP_ID = 1
+ORGANISATION_ID = 1
 ALL = Filters()
 
 
@@ -28,7 +29,9 @@ class Reader:
 
     def __init__(self, watches: Watches, cursor: str, filters: Filters = ALL) -> None:
         self.may_stay = True
-        self.frames = stream._follow(watches, db.engine, APP_ID, filters, cursor, lambda: self.may_stay)
+        self.frames = stream._follow(
+            watches, db.engine, APP_ID, ORGANISATION_ID, filters, cursor, lambda: self.may_stay
+        )
         assert next(self.frames).startswith(b": connected")
 
     def ids(self, count: int) -> list[str]:

@@ -12,7 +12,7 @@ from app.extensions import db
 from app.plans import current, importing, publishing
 from app.plans.content import from_text
 from app.plans.current import CompiledPlans
-from app.store import apps, plans
+from app.store import apps, plans, tenancy
 from app.store.apps import AppRef
 from app.store.tables import PlanVersion, TrackingPlan
 from tests.world import World
@@ -114,7 +114,7 @@ def test_imports_at_once_get_different_numbers(flask_app: Flask, world: World, o
     together = Barrier(4)
 
     def one(number: int) -> int:
-        with flask_app.app_context():
+        with flask_app.app_context(), tenancy.inside(world.alice.organisation_id):
             together.wait()
             return publish(world.alice.app, f"event{number}", mode="merge")
 
@@ -150,7 +150,7 @@ def test_waiting_neighbours_get_the_plan_that_one_of_them_loads(flask_app: Flask
     compiled, together, plan_id = CompiledPlans(), Barrier(4), app.plan_id
 
     def ask(_: int) -> object:
-        with flask_app.app_context():
+        with flask_app.app_context(), tenancy.inside(world.alice.organisation_id):
             together.wait()
             return compiled.get(plan_id, 1)
 
