@@ -108,7 +108,7 @@ def show_summary(app_id: str) -> Response:
     """Exact counts over all history, or between two moments."""
     app = the_app(app_id)
     from_, to_ = moment("from"), moment("to")
-    return json_response({"from": from_, "to": to_, **summary.counts(app.id, from_, to_)})
+    return json_response({"from": from_, "to": to_, **summary.counts(app, from_, to_)})
 
 
 @blueprint.get("/<app_id>/live")

@@ -3,7 +3,6 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -125,8 +124,8 @@ def dashboard() -> ResponseReturnValue:
     )
 
 
-def card(app: AppRef, totals: dict[str, Any], last_seen: datetime | None) -> Card:
-    return Card(app, {verdict: totals[verdict] for verdict in summary.NO_EVENTS}, last_seen)
+def card(app: AppRef, totals: dict[str, int], last_seen: datetime | None) -> Card:
+    return Card(app, totals, last_seen)
 
 
 @blueprint.get("/dashboard/apps/new")
@@ -177,7 +176,7 @@ def live(app_id: str) -> ResponseReturnValue:
     """The live page. Its cursor is taken before its counts: an event in between is shown, never skipped."""
     frame, app = shell_of(app_id)
     cursor = stream.newest_cursor()
-    counted = summary.counts(app.id)
+    counted = summary.counts(app)
     counts = counted["verdicts"]
     names = [{"name": event["name"]} for event in counted["events"]]
     started = {"cursor": cursor, "serverNow": int(time.time() * 1000), "counts": counts, "events": names}

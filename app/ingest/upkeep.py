@@ -7,7 +7,7 @@ from app.extensions import db
 from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import partitions, summary
+from app.store import folding, partitions
 from app.store.outbox import Claim
 
 log = structlog.get_logger()
@@ -18,7 +18,7 @@ PARTITIONS_EVERY_SECONDS = 3600
 
 def fold_counts(_claim: Claim) -> None:
     """Fold what is there, in short transactions: a long one would hold the live streams back."""
-    while summary.fold():
+    while folding.fold():
         db.session.commit()
 
 

@@ -13,6 +13,8 @@ from sqlalchemy import (
     Identity,
     Index,
     LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
     Text,
     UniqueConstraint,
     func,
@@ -284,13 +286,20 @@ class LogEntry(Base):
 
 
 class Tally(Base):
-    """How many events of one name got one verdict in one quarter of an hour; exact once the deltas are added."""
+    """How many events of one name, platform and version got one verdict in one span of time.
+
+    Each event is counted in its quarter of an hour, its hour and its day (UTC), so that any time between two quarters
+    is a few rows; exact once the deltas are added. '' is "not said"; `*other*` holds what a day's caps left out.
+    """
 
     __tablename__ = "tallies"
     app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    quarter: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    minutes: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # of the span: 15, 60 or 1440
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)  # when it begins
     event_name: Mapped[str] = mapped_column(Text, primary_key=True)
     verdict: Mapped[str] = mapped_column(Text, primary_key=True)
+    platform: Mapped[str] = mapped_column(Text, primary_key=True)
+    app_version: Mapped[str] = mapped_column(Text, primary_key=True)
     organisation_id: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int] = mapped_column(BigInteger)
 
@@ -305,5 +314,135 @@ class TallyDelta(Base):
     quarter: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     event_name: Mapped[str] = mapped_column(Text)
     verdict: Mapped[str] = mapped_column(Text)
-    count: Mapped[int] = mapped_column(BigInteger)
+    platform: Mapped[str] = mapped_column(Text, server_default="")
+    app_version: Mapped[str] = mapped_column(Text, server_default="")
+    count: Mapped[int] = mapped_column(BigInteger)  # below zero where events were deleted
+    first_at: Mapped[datetime | None] = moment(null=True)
+    last_at: Mapped[datetime | None] = moment(null=True)
     __table_args__ = (Index("ix_tally_deltas_app_id", "app_id"),)  # a page adds the few deltas of its app
+
+
+class EventSeen(Base):
+    """When an event of this name, verdict, platform and version was first and last seen, over all time."""
+
+    __tablename__ = "events_seen"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    event_name: Mapped[str] = mapped_column(Text, primary_key=True)
+    verdict: Mapped[str] = mapped_column(Text, primary_key=True)
+    platform: Mapped[str] = mapped_column(Text, primary_key=True)
+    app_version: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = moment()
+    last_at: Mapped[datetime] = moment()
+
+
+class CountedWord(Base):
+    """A name, platform, version or violation that is counted by itself on this day; the rest is `*other*`.
+
+    Never taken back, so that what is uncounted later is found where it was counted.
+    """
+
+    __tablename__ = "counted_words"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    day: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    word: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+
+
+class ViolationGroup(Base):
+    """One way in which events of one name break their plan: event x path x kind x constraint."""
+
+    __tablename__ = "violation_groups"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    fingerprint: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    event_name: Mapped[str] = mapped_column(Text)
+    path: Mapped[str] = mapped_column(Text)  # with `[]` for every element of an array
+    kind: Mapped[str] = mapped_column(Text)
+    constraint_name: Mapped[str] = mapped_column(Text)  # '' where the kind has none
+    severity: Mapped[str] = mapped_column(Text)  # of the latest
+    samples: Mapped[list[uuid.UUID]] = mapped_column(ARRAY(UUID(as_uuid=True)))  # event ids, latest first
+
+
+class ViolationTally(Base):
+    """How many events broke it in one span of time, by platform and version; as `Tally`."""
+
+    __tablename__ = "violation_tallies"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    minutes: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    fingerprint: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    platform: Mapped[str] = mapped_column(Text, primary_key=True)
+    app_version: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    count: Mapped[int] = mapped_column(BigInteger)
+
+
+class ViolationDelta(Base):
+    """Violations of one commit, not yet folded; as `TallyDelta`."""
+
+    __tablename__ = "violation_deltas"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    app_id: Mapped[int] = mapped_column(BigInteger)
+    quarter: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    event_name: Mapped[str] = mapped_column(Text)
+    path: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    constraint_name: Mapped[str] = mapped_column(Text)
+    platform: Mapped[str] = mapped_column(Text)
+    app_version: Mapped[str] = mapped_column(Text)
+    severity: Mapped[str] = mapped_column(Text)
+    count: Mapped[int] = mapped_column(BigInteger)  # events, not occurrences in them
+    sample: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True))
+    first_at: Mapped[datetime | None] = moment(null=True)
+    last_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (Index("ix_violation_deltas_app_id", "app_id"),)
+
+
+class ViolationSeen(Base):
+    """When a violation was first and last seen on this platform and version, over all time."""
+
+    __tablename__ = "violations_seen"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    fingerprint: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    platform: Mapped[str] = mapped_column(Text, primary_key=True)
+    app_version: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = moment()
+    last_at: Mapped[datetime] = moment()
+
+
+class Triage(Base):
+    """What people decided about one violation group. Not a column of the group: that row is the folding job's."""
+
+    __tablename__ = "triage"
+    app_id: Mapped[int] = belongs_to("apps.id")
+    fingerprint: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True))
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    state: Mapped[str] = mapped_column(Text, server_default="open")
+    muted_until: Mapped[datetime | None] = moment(null=True)
+    until_version: Mapped[str | None] = mapped_column(Text)  # muted below, or resolved from this version on
+    resolved_at: Mapped[datetime | None] = moment(null=True)
+    note: Mapped[str] = mapped_column(Text, server_default="")
+    assignee_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    changed_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    changed_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (
+        PrimaryKeyConstraint("app_id", "fingerprint"),
+        CheckConstraint("state IN ('open','known','muted','resolved')", name="state"),
+    )
+
+
+class CoverageExclusion(Base):
+    """A planned event that this app is not asked to send, and why."""
+
+    __tablename__ = "coverage_exclusions"
+    app_id: Mapped[int] = belongs_to("apps.id")
+    event_name: Mapped[str] = mapped_column(Text)  # as the plan spells it
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    reason: Mapped[str] = mapped_column(Text)
+    changed_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    changed_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (PrimaryKeyConstraint("app_id", "event_name"),)

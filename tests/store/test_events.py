@@ -9,7 +9,7 @@ from flask import Flask
 
 from app.config import Settings
 from app.extensions import db
-from app.store import events, summary
+from app.store import events
 from app.store.events import Filters
 
 BEGINNING = "0-00000000-0000-0000-0000-000000000000"
@@ -79,21 +79,6 @@ def test_from_now_on_shows_nothing_old_and_all_that_is_new(writers: list[Any]) -
     add(done, "new")
     done.commit()
     assert after(now)[0] == ["under way", "new"]
-
-
-def test_folding_changes_no_figure(flask_app: Flask, owner: Any) -> None:
-    with owner.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO tally_deltas (organisation_id, app_id, quarter, event_name, verdict, count)"
-            " SELECT 1, 1, '2026-01-01'::timestamptz + (n % 3) * interval '15 minutes', 'e' || n % 2,"
-            " CASE WHEN n % 5 = 0 THEN 'invalid' ELSE 'valid' END, 1 FROM generate_series(1, 100) n"
-        )
-    before, totals = summary.counts(1), dict(summary.totals(1))
-    folded = [summary.fold(limit=30) for _ in range(5)]
-    db.session.commit()
-    assert folded == [30, 30, 30, 10, 0]
-    assert (summary.counts(1), dict(summary.totals(1))) == (before, totals)
-    assert before["verdicts"] == {"valid": 80, "invalid": 20, "unplanned": 0, "exempt": 0}
 
 
 ENTRY = {
