@@ -35,10 +35,19 @@ ACROSS = {
     "app/store/sessions.py:alive": "a session is looked up by its id, and says which organisation is meant",
     "app/store/sessions.py:revoke": "a session that ends may be another organisation's",
     "app/store/sessions.py:prune": "upkeep",
-    "app/store/summary.py:fold": "upkeep",
+    "app/store/folding.py:fold": "upkeep",
+    "app/store/folding.py:forget_before": "upkeep",
 }
 # What the ingest role may look at or add to, whosever it is.
-INGESTED = {"apps", "tracking_plans", "write_keys", "message_ids", "log_entries", "tally_deltas"}
+INGESTED = {
+    "apps",
+    "tracking_plans",
+    "write_keys",
+    "message_ids",
+    "log_entries",
+    "tally_deltas",
+    "violation_deltas",
+}
 # What runs with the owner's rights, and so outside of every wall.
 OWNERS_FUNCTIONS = {"make_log_entries_partitions"}
 OWNED = sorted(
@@ -49,6 +58,7 @@ OWNED = sorted(
 
 # A value of each type, for columns that must not be empty.
 VALUES = {
+    "int2": "15",
     "int4": "1",
     "int8": "%(organisation)s",
     "text": "'x%(organisation)s'",
@@ -61,6 +71,7 @@ VALUES = {
     "bool": "false",
     "_text": "'{}'",
     "_int8": "'{}'",
+    "_uuid": "'{}'",
     "inet": "'127.0.0.1'",
 }
 ALICE, CHARLIE = 1001, 1002
