@@ -11,7 +11,8 @@ from app.auth import session as browser
 from app.errors import Refusal
 from app.extensions import db, settings
 from app.jobs import outbox
-from app.store import challenges, organisations, users
+from app.store import audit, challenges, organisations, users
+from app.store.audit import Action
 from app.store.challenges import Challenge
 
 REGISTER = "register"
@@ -41,6 +42,7 @@ def login(email: str, password: str) -> None:
     db.session.commit()  # a hash takes its time, and holds no connection meanwhile
     known_hash = person.password_hash if person and not person.is_disabled else None
     if not passwords.fits(password, known_hash) or person is None:
+        _note_failure(person.id if person else None)
         raise Refusal("bad_credentials", "This e-mail address and password do not belong together.", 401)
     if passwords.is_outdated(person.password_hash):
         users.rehash(person.id, person.password_hash, passwords.hashed(password))
@@ -55,6 +57,13 @@ def verify(email: str, typed: object) -> None:
         db.session.rollback()
         message = "This code is wrong, used or too old. Look for the newest mail, or ask for a new code."
         raise Refusal("bad_code", message, 401)
+    db.session.commit()
+
+
+def _note_failure(user_id: int | None) -> None:
+    """The same work for a known and an unknown address."""
+    home = organisations.home_of(user_id or 0)
+    audit.record(Action.SIGN_IN_FAILED, "user", user_id or "", organisation_id=home, user_id=user_id)
     db.session.commit()
 
 

@@ -27,6 +27,8 @@ from app.auth.forms import LoginForm, RegisterForm, VerifyForm, is_json, read_fi
 from app.auth.require import open_door
 from app.errors import Refusal
 from app.extensions import db
+from app.store import audit
+from app.store.audit import Action
 
 blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -107,6 +109,14 @@ def verify() -> ResponseReturnValue:
 @open_door
 def logout() -> Response:
     """End this browser's session; also fine for a browser that has none."""
+    if (who := browser.current()) is not None:
+        audit.record(
+            Action.SIGNED_OUT,
+            "user",
+            who.user_id,
+            organisation_id=who.organisation_id,
+            user_id=who.user_id,
+        )
     browser.end()
     db.session.commit()
     response = jsonify(next="login") if is_json() else redirect(url_for("auth.show_login"), 303)

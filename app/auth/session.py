@@ -18,7 +18,8 @@ from app.auth.cookie import CookieSessions
 from app.auth.memory import Memory
 from app.config import Settings
 from app.extensions import connect_redis
-from app.store import sessions
+from app.store import audit, sessions
+from app.store.audit import Action
 from app.store.sessions import SignedIn
 
 # A sign-out in another process is noticed within this time; in Redis it counts at once.
@@ -65,6 +66,7 @@ def begin(user_id: int, organisation_id: int) -> None:
     end()
     begun = sessions.add(user_id, organisation_id, request.user_agent.string[:LONGEST_USER_AGENT], _address())
     session["auth_session"] = str(begun)
+    audit.record(Action.SIGNED_IN, "user", user_id, organisation_id=organisation_id, user_id=user_id)
 
 
 def end() -> None:

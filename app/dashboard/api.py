@@ -16,8 +16,9 @@ from app.dashboard.json import json_body, json_response
 from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
-from app.store import apps, events, summary
+from app.store import apps, audit, events, summary
 from app.store.apps import AppRef
+from app.store.audit import Action
 from app.store.events import Filters
 from app.validation.model import Verdict, ViolationKind
 
@@ -64,6 +65,7 @@ def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
     app = apps.create(g.actor.organisation_id, slug, name.strip())
     key = keys.mint(keys.Kind.WRITE)
     apps.add_write_key(app, key.hash, key.prefix)
+    audit.record(Action.APP_MADE, "app", app.slug, name=app.name, write_key=key.prefix)
     db.session.commit()
     return app, key.key
 

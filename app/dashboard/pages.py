@@ -18,8 +18,9 @@ from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
 from app.plans.content import from_text
-from app.store import apps, events, organisations, plans, summary
+from app.store import apps, audit, events, organisations, plans, summary
 from app.store.apps import AppRef
+from app.store.audit import Action
 
 blueprint = Blueprint("pages", __name__)
 blueprint.app_template_global("asset")(asset)
@@ -245,5 +246,6 @@ def new_write_key(app_id: str) -> ResponseReturnValue:
     app = api.the_app(app_id)
     minted = keys.mint(keys.Kind.WRITE)
     apps.add_write_key(app, minted.hash, minted.prefix)
+    audit.record(Action.KEY_MADE, "write_key", minted.prefix, app=app.slug)
     db.session.commit()
     return _show_key(app, minted.key, f"New write key for {app.name}"), 201

@@ -11,7 +11,9 @@ from app.dashboard.json import json_response
 from app.errors import Refusal
 from app.extensions import db
 from app.plans import current, importing, publishing
+from app.store import audit
 from app.store.apps import AppRef
+from app.store.audit import Action
 from app.validation.problems import Problem
 
 blueprint = Blueprint("plan_api", __name__, url_prefix="/api/apps/<app_id>/plan")
@@ -52,6 +54,9 @@ def take_plan(app: AppRef, format_: str, body: bytes, *, mode: str, is_published
         raise invalid(imported.problems)
     version = publishing.publish(
         app, imported, source_format=format_, mode=mode, is_published=is_published, user_id=g.actor.user_id
+    )
+    audit.record(
+        Action.PLAN_PUBLISHED if is_published else Action.PLAN_CHANGED, "plan", app.slug, version=version
     )
     db.session.commit()
     return {

@@ -3,6 +3,8 @@
 from sqlalchemy import text
 
 from app.extensions import db
+from app.store import audit
+from app.store.audit import Action
 from app.store.tables import Role
 from app.store.tenancy import across_organisations
 
@@ -25,6 +27,9 @@ def found(name: str, owner_id: int) -> int:
     organisation_id = db.session.execute(ADD, {"name": name}).scalar_one()
     db.session.execute(
         JOIN, {"organisation_id": organisation_id, "user_id": owner_id, "role": Role.OWNER.value}
+    )
+    audit.record(
+        Action.ORGANISATION_MADE, "organisation", name, organisation_id=organisation_id, user_id=owner_id
     )
     return organisation_id
 

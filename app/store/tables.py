@@ -446,3 +446,26 @@ class CoverageExclusion(Base):
     changed_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
     changed_at: Mapped[datetime] = moment(default=True)
     __table_args__ = (PrimaryKeyConstraint("app_id", "event_name"),)
+
+
+class AuditLine(Base):
+    """Who did what to what. The app's role may add lines and read them; no foreign keys, because lines outlive both."""
+
+    __tablename__ = "audit_log"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int | None] = mapped_column(BigInteger)
+    actor: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = mapped_column(BigInteger)
+    key_id: Mapped[int | None] = mapped_column(BigInteger)
+    who: Mapped[str] = mapped_column(Text)  # the address, or the key's prefix, as it was then
+    action: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    object: Mapped[str] = mapped_column(Text)
+    details: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    address: Mapped[str | None] = mapped_column(INET)
+    request_id: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (
+        CheckConstraint("actor IN ('user','key','system')", name="actor"),
+        Index("ix_audit_log_organisation_id_id", "organisation_id", "id"),  # the page, newest first
+    )
