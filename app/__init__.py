@@ -7,7 +7,7 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import mail, require, session
+from app.auth import allowance, limits, mail, require, session
 from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import api, keys_api, pages, plan_api
@@ -27,6 +27,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     headers.init_app(flask_app, settings)
     errors.init_app(flask_app)
     session.init_app(flask_app, settings)
+    limits.init_app(flask_app, settings)
+    allowance.init_app(flask_app, settings)
     require.init_app(flask_app)
     mail.init_app(flask_app)
     keeping.init_app(flask_app, settings)

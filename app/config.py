@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+LIMIT_STRATEGIES = ("fixed-window", "sliding-window-counter", "moving-window", "token-bucket")
+
 
 class ConfigurationError(Exception):
     """A setting is missing or wrong; the message names the variable and says what to do."""
@@ -23,6 +25,17 @@ def whole_number(value: str) -> int:
 
 def words(value: str) -> tuple[str, ...]:
     return tuple(value.split())
+
+
+def pairs(value: str) -> tuple[tuple[str, str], ...]:
+    """`a=1 b=2` as pairs; raises ValueError where a word has no `=`."""
+    return tuple((name, given) for name, given in (word.split("=", 1) for word in value.split()))
+
+
+def a_strategy(value: str) -> str:
+    if value not in LIMIT_STRATEGIES:
+        raise ValueError(f"one of {', '.join(LIMIT_STRATEGIES)}")
+    return value
 
 
 def setting(
@@ -93,6 +106,49 @@ class Settings:
     max_batch_events: int = setting("Most events in one inline body.", parse=whole_number, default=1000)
     max_depth: int = setting("Deepest nesting of an event.", parse=whole_number, default=32)
     max_keys: int = setting("Most keys in one event, all levels together.", parse=whole_number, default=2000)
+
+    limit_strategy: str = setting(
+        "How pages and API are limited: `fixed-window`, `sliding-window-counter` (close to exact, two numbers an"
+        " address), `moving-window` (exact, remembers each request) or `token-bucket` (a burst, then a steady flow).",
+        parse=a_strategy,
+        default="sliding-window-counter",
+    )
+    auth_limit: str = setting(
+        "Requests of one address to the pages and paths of signing in.", default="100/minute"
+    )
+    address_limit: str = setting(
+        "Requests of one address to all other pages and the API.", default="1000/minute"
+    )
+    user_limit: str = setting("Requests of one signed-in user.", default="200/minute")
+    organisation_limit: str = setting(
+        "Requests of one organisation, its people and API keys together.", default="6000/minute"
+    )
+    endpoint_limits: tuple[tuple[str, str], ...] = setting(
+        "Requests of one organisation to single endpoints, as `endpoint=limit`, separated by spaces.",
+        parse=pairs,
+        default=(("keys_api.create_api_key", "60/minute"),),
+    )
+    key_events_per_second: int = setting(
+        "Events that one write key may send per second.", parse=whole_number, default=1_000
+    )
+    key_events_burst: int = setting(
+        "Events that one write key may send at once.", parse=whole_number, default=10_000
+    )
+    organisation_events_per_second: int = setting(
+        "Events that all write keys of one organisation may send per second.",
+        parse=whole_number,
+        default=5_000,
+    )
+    organisation_events_burst: int = setting(
+        "Events that all write keys of one organisation may send at once.",
+        parse=whole_number,
+        default=50_000,
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        "Addresses whose X-Forwarded-* and X-Request-Id are believed, separated by spaces. A unix socket always is.",
+        parse=words,
+        default=("127.0.0.1", "::1"),
+    )
 
     def __post_init__(self) -> None:
         if len(self.secret_key) < 32:

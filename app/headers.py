@@ -1,5 +1,7 @@
 """What every request may carry and every answer must: known hosts, the proxy's word, and the security headers."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
@@ -7,6 +9,9 @@ from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.config import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # Nothing inline, nothing from elsewhere, in no frame: a script that got into a page does not run.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -32,6 +37,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_REQUEST_ID")
 ONE_YEAR_SECONDS = 31_536_000
 
 
@@ -45,9 +51,17 @@ def host_name(host: str) -> str | None:
 
 def init_app(flask_app: Flask, settings: Settings) -> None:
     """Trust exactly one proxy for address and scheme, never for the host name."""
-    flask_app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-        flask_app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0
-    )
+    believing = ProxyFix(flask_app.wsgi_app, x_for=1, x_proto=1, x_host=0, x_port=0, x_prefix=0)
+    trusted = frozenset(("", *settings.trusted_proxies))  # "": a unix socket, which has no address
+
+    def from_our_proxy(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Whoever comes past the proxy speaks for itself: its words about an address are dropped unread."""
+        if environ.get("REMOTE_ADDR", "") not in trusted:
+            for name in FORWARDED:
+                environ.pop(name, None)
+        return believing(environ, start_response)
+
+    flask_app.wsgi_app = from_our_proxy  # type: ignore[method-assign]
     flask_app.config.update(MAX_CONTENT_LENGTH=settings.max_body_bytes)
     hosts = {host.strip("[]") for host in settings.all_trusted_hosts}
 

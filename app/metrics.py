@@ -42,6 +42,11 @@ VIEWERS = Gauge("lvd_viewers", "Open live streams.", multiprocess_mode="livesum"
 JOBS = Counter("lvd_jobs", "Finished jobs, by queue and outcome.", ["queue", "outcome"])
 WAKE_UPS = Counter("lvd_wake_ups", "Wake-ups sent to the queues after a commit.", ["outcome"])
 KEY_LOOKUPS = Counter("lvd_key_lookups", "Write keys looked up, by where they were found.", ["found"])
+LIMITED = Counter("lvd_limited", "Requests refused by a limit, by whose limit it was.", ["scope"])
+LOCAL_LIMITS = Counter(
+    "lvd_local_limits", "Requests to pages and API that were counted in one process, Redis being away."
+)
+LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
 
 
 def text(directory: str) -> tuple[bytes, str]:

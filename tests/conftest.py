@@ -43,6 +43,10 @@ ROOT = Path(__file__).parent.parent
 WAIT_SECONDS = 30.0
 STACK_WAIT_SECONDS = 120.0
 DATABASE = "test"
+# All tests ask from one address, and faster than people; tests/auth/test_limits.py sets limits of its own.
+UNHURRIED = dict.fromkeys(
+    ("AUTH_LIMIT", "ADDRESS_LIMIT", "USER_LIMIT", "ORGANISATION_LIMIT"), "1000000/minute"
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         process = subprocess.Popen(
             [sys.executable, "-m", "local", "run"],
             cwd=ROOT,
-            env={**os.environ, "VAR": str(var), "PORT": str(free_port())},
+            env={**os.environ, **UNHURRIED, "VAR": str(var), "PORT": str(free_port())},
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -125,7 +129,7 @@ def environment(operator: Mapping[str, Any]) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def settings(environment: Mapping[str, str]) -> Settings:
-    return Settings.from_environment(environment)
+    return Settings.from_environment(environment | UNHURRIED)
 
 
 class Client(FlaskClient):

@@ -24,7 +24,14 @@ MAY_IMPORT = {
     "dashboard": {"auth", "plans", "validation", "store", "live", "jobs"} | FOUNDATION,
 }
 # Rooms with doors open only these to each other.
-OPEN_DOORS = {"app.auth", "app.auth.session", "app.auth.require", "app.auth.keys", "app.auth.staying"}
+OPEN_DOORS = {
+    "app.auth",
+    "app.auth.allowance",
+    "app.auth.keys",
+    "app.auth.require",
+    "app.auth.session",
+    "app.auth.staying",
+}
 IMPURE = {
     "flask",
     "sqlalchemy",

@@ -14,7 +14,7 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import errors
-from app.auth import keys, origin, sender, session
+from app.auth import keys, limits, origin, sender, session
 from app.auth.memory import Memory
 from app.errors import Refusal
 from app.store import tenancy
@@ -73,10 +73,13 @@ def open_door(view: View) -> View:
 
 
 def init_app(flask_app: Flask) -> None:
+    """In this order: an address is counted even if nobody may be behind it, an actor once it is known."""
+    limits.count_arrivals(flask_app)
     sender.init_app(flask_app)
     flask_app.extensions["api_keys"] = Memory(by_api_key_hash, KEY_REMEMBERED_SECONDS)
     open_door(flask_app.view_functions["static"])
     flask_app.before_request(guard)
+    limits.count_actors(flask_app)
 
 
 def guard() -> ResponseReturnValue | None:

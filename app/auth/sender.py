@@ -7,7 +7,7 @@ from app.auth import keys
 from app.auth.memory import Memory
 from app.errors import Refusal
 from app.store import apps, tenancy
-from app.store.apps import AppRef
+from app.store.apps import Sender
 
 # Half of the second within which a published plan or a revoked key counts everywhere.
 FRESH_SECONDS = 0.5
@@ -21,7 +21,7 @@ def init_app(flask_app: Flask) -> None:
 
 
 def admit() -> None:
-    """Set `g.sender` to the app whose write key came with the request.
+    """Set `g.sender` to the app whose write key came with the request, and `g.key_id` to the key.
 
     Raises Refusal `key_in_url`, `two_credentials`, `missing_key`, `bad_key`, `unknown_app`.
     """
@@ -30,26 +30,28 @@ def admit() -> None:
     if key is None:
         message = "Send the app's write key: Authorization: Bearer <write key>, or X-API-Key: <write key>."
         raise Refusal("missing_key", message, 401, headers=CHALLENGE)
-    app = _app_of(key)
-    if app is None:
+    found = _sender_of(key)
+    if found is None:
         message = "No app has this write key. It may be revoked or mistyped; write keys begin with lvw_."
         raise Refusal("bad_key", message, 401, headers=CHALLENGE)
+    app = found.app
     slug = request.view_args.get("app_id") if request.view_args else None
     if slug is not None and slug != app.slug:
         raise Refusal("unknown_app", "This write key sends for no app with that app_id.", 404)
     g.sender = app
+    g.key_id = found.key_id
     g.organisation_id = app.organisation_id
     g.app_id = app.id
     tenancy.enter(app.organisation_id)
 
 
-def _app_of(key: str) -> AppRef | None:
+def _sender_of(key: str) -> Sender | None:
     if not keys.is_written(key, keys.Kind.WRITE):
         return None
     return current_app.extensions["senders"].recall(keys.hashed(key))
 
 
-def _look_up(key_hash: bytes) -> AppRef | None:
+def _look_up(key_hash: bytes) -> Sender | None:
     found = apps.by_write_key_hash(key_hash)
     metrics.KEY_LOOKUPS.labels("database" if found else "nowhere").inc()
     return found

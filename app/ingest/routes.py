@@ -7,6 +7,7 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import ClientDisconnected
 
 from app import metrics
+from app.auth import allowance
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import settings
@@ -45,8 +46,13 @@ class Events(NamedTuple):
 
 
 def read_events() -> Events:
-    """The events of this request's body. Raises Refusal where the body as a whole cannot be read."""
+    """The events of this request's body, counted against the limits.
+
+    Raises Refusal where the body as a whole cannot be read, and `rate_limited`. A body costs one event even if
+    it cannot be read.
+    """
     limits = settings()
+    allowance.spend(1, g.key_id, g.organisation_id)
     body.check_type(request.content_type or "")
     packed = request.get_data(cache=False)
     if request.content_length and len(packed) < request.content_length:
@@ -56,6 +62,8 @@ def read_events() -> Events:
     if len(found.values) > limits.max_batch_events:
         most = f"A body may hold {limits.max_batch_events:,} events. Send the rest in another."
         raise Refusal("too_large", most, 413)
+    if len(found.values) > 1:
+        allowance.spend(len(found.values) - 1, g.key_id, g.organisation_id)
     events = [parse.event(value, limits) for value in found.values]
     g.events = len(events)
     return Events(events, found.is_single)

@@ -37,23 +37,32 @@ class WriteKeyRef:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: a live write key, and the app that it sends for."""
+
+    app: AppRef
+    key_id: int
+
+
 SENDER = text(
     """
-    SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events
+    SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events,
+        k.id AS key_id
     FROM write_keys k JOIN apps a ON a.id = k.app_id LEFT JOIN tracking_plans p ON p.id = a.plan_id
     WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
     """
 )
 
 
-def by_write_key_hash(key_hash: bytes) -> AppRef | None:
-    """The app that a live write key sends for. Asked with the ingest role, which may read nothing else.
+def by_write_key_hash(key_hash: bytes) -> Sender | None:
+    """The live write key with this hash and its app. Asked with the ingest role, which may read nothing else.
 
     Within seconds, also of a database that hangs: a sender's own deadline begins only after this.
     """
     with green.within(LOOKUP_SECONDS), db.engines["ingest"].connect() as connection:
         found = connection.execute(SENDER, {"key_hash": key_hash}).one_or_none()
-    return AppRef(*found) if found else None
+    return Sender(AppRef(*found[:7]), found.key_id) if found else None
 
 
 def find(organisation_id: int, slug: str) -> AppRef | None:

@@ -78,7 +78,7 @@ def test_a_published_plan_is_known_within_a_second(flask_app: Flask, world: Worl
     def version() -> int | None:
         with flask_app.test_request_context(headers={"X-API-Key": world.alice.write_key}):
             sender.admit()
-            return flask_app.extensions["senders"].recall(keys.hashed(world.alice.write_key)).plan_version
+            return flask_app.extensions["senders"].recall(keys.hashed(world.alice.write_key)).app.plan_version
 
     assert version() is None
     with owner.cursor() as cursor:
