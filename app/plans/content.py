@@ -10,7 +10,8 @@ The content is one JSON object, kept as text in the order of the file that it ca
 An event is described by rules and conditions (app/validation/rules.py) or by a JSON Schema. A schema's
 `#/$defs/…` and `#/definitions/…` point into its bundle, whose dialect holds for schemas that name none.
 `matching` says how names are compared where rules describe them: `relaxed` (case, and space or underscore,
-don't count) or `exact`; schemas are exact about both.
+don't count) or `exact`; schemas are exact about both. `judging` (app/validation/options.py) and `common`,
+rules or a schema for all events (app/validation/common.py), need not be there.
 """
 
 from typing import Any
@@ -52,8 +53,13 @@ def merge(old: Content, new: Content) -> Content:
             {**definition, "bundle": renamed[definition["bundle"]]} if "bundle" in definition else definition
         )
     used = {definition.get("bundle") for definition in events.values()}
+    # A file that says nothing of how to judge, or of what is common to all events, leaves it as it was.
+    kept: Content = {
+        key: new.get(key, old.get(key)) for key in ("judging", "common") if key in new or key in old
+    }
     return {
         "matching": new["matching"],
+        **kept,
         "bundles": {key: bundle for key, bundle in bundles.items() if key in used},
         "events": events,
     }

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from app.validation.branches import CHOICES, parts, types
 from app.validation.by_rules import RulesEvent, rules_of
+from app.validation.common import Both
 from app.validation.compile import PlannedEvent
 from app.validation.document import resolve
 from app.validation.engine import Schema
@@ -21,6 +22,10 @@ Way = tuple[str, ...]
 
 def fields_of(planned: PlannedEvent) -> list[Field]:
     """Path (`items[].price`), type in our words, and whether required, in the order of the plan."""
+    if isinstance(planned, Both):
+        own = fields_of(planned.own)
+        paths = {field["path"] for field in own}
+        return own + [field for field in fields_of(planned.common) if field["path"] not in paths]
     if isinstance(planned, RulesEvent):
         return [
             {"path": rule.path, "type": rule.type.value, "required": rule.required}

@@ -9,10 +9,10 @@ from app.plans import cells, columns
 from app.plans.content import empty
 from app.plans.imported import Imported
 from app.validation.compile import compile_plan
+from app.validation.conditions import read_condition
 from app.validation.constraints import check
 from app.validation.paths import BadPath, format_rule_path, parse_rule_path, relax
 from app.validation.problems import PlanInvalid, Problem
-from app.validation.rules import read_condition
 from app.validation.types import Type
 
 NEEDED: Final = {"event": "eventName", "path": "eventPayload", "type": "dataType"}

@@ -1,6 +1,6 @@
 """Judging an event by its JSON Schema: jsonschema-rs says whether, the errors it finds say why."""
 
-from typing import Any
+from typing import Any, Final
 
 import jsonschema_rs
 
@@ -13,6 +13,8 @@ from app.validation.reasons import Reasons
 
 class SchemaEvent:
     """An event that a JSON Schema describes. Compiled when first judged, its reasons when it first fails."""
+
+    has_rules: Final = False
 
     def __init__(
         self, name: str, schema: Schema, dialect: str | None, definitions: dict[str, dict[str, Any]]

@@ -7,34 +7,44 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from app.validation import explain
+from app.validation.conditions import Condition
+from app.validation.formats import BY_PATTERN
 from app.validation.model import Severity, Violation, ViolationKind
 from app.validation.near import near_names, slip_of
 from app.validation.paths import format_path, join
 from app.validation.preview import preview
-from app.validation.rules import Condition
 from app.validation.tree import Node
-from app.validation.types import Type, looks_like_a_date, word_for, word_for_date
+from app.validation.types import DATES, WORDS, Type, looks_like_a_date, word_for, word_for_date
 
 Way = tuple[str | int, ...]
-_DATES: Final = (Type.DATE, Type.DATETIME)
 # Behind every rule: conditions, and then what no rule is about.
 _CONDITIONS: Final = 1_000_000
 _UNPLANNED: Final = 1_000_001
 _NOTHING: Final = object()
+_RANGE: Final = (Kind.Minimum, Kind.Maximum)
+# In place of a private property's value, where a condition would tell it.
+_PRIVATE: Final = "(private)"
 
 
 class Findings:
     """The violations of one payload, gathered error by error.
 
+    unplanned: the severity of what no rule is about; None where that is allowed.
     payload: with its keys in the plan's spelling; `spellings` says how the sender wrote those that were
     changed.
     """
 
     def __init__(
-        self, root: Node, conditions: list[Condition], payload: dict[str, Any], spellings: dict[Way, str]
+        self,
+        root: Node,
+        conditions: list[Condition],
+        unplanned: Severity | None,
+        payload: dict[str, Any],
+        spellings: dict[Way, str],
     ) -> None:
         self._root = root
         self._conditions = conditions
+        self._unplanned = unplanned
         self._payload = payload
         self._spellings = spellings
         self._found: list[tuple[int, Violation]] = []
@@ -66,6 +76,11 @@ class Findings:
         elif way not in self._settled:
             self._add_wrong(kind, node, way, value)
 
+    def add_taken(self, node: Node, way: Way, text: str) -> None:
+        """Take in that a text was taken for what the rule wants, as a lenient plan does."""
+        mismatch = _mistyped(node, self._path(way), text)
+        self._found.append((node.order, mismatch._replace(severity=Severity.INFO)))
+
     def _path(self, way: Way) -> str:
         """The place as the sender spelled it."""
         if not self._spellings:
@@ -94,6 +109,8 @@ class Findings:
     def _add_unplanned(
         self, kind: Kind.AdditionalProperties, node: Node, way: Way, parent: dict[str, Any]
     ) -> None:
+        if self._unplanned is None:
+            return
         path = self._path(way)
         names = near_names(tuple(node.children))
         for key in kind.unexpected:
@@ -103,7 +120,7 @@ class Findings:
                 join(path, key),
                 None,
                 word_for(parent[key]),
-                Severity.WARNING,
+                self._unplanned,
                 None,
                 near if near not in parent else None,
             )
@@ -115,40 +132,57 @@ class Findings:
         if value is None or (is_blank and _may_not_be_blank(kind, node)):
             received = "null" if value is None else preview(value)
             violation = Violation(ViolationKind.EMPTY_VALUE, path, node.type.value, received, severity)
-        elif isinstance(kind, Kind.Type) or (isinstance(kind, Kind.Pattern) and node.type in _DATES):
+        elif isinstance(kind, Kind.Type) or (isinstance(kind, Kind.Pattern) and node.type in DATES):
             violation = _mistyped(node, path, value)
+        elif isinstance(kind, _RANGE) and node.rule is not None and node.rule.epoch is not None:
+            violation = _no_format(f"epoch {node.rule.epoch}", path, value, severity)
+        elif isinstance(kind, Kind.Pattern) and (name := BY_PATTERN.get(kind.pattern)) is not None:
+            violation = _no_format(name, path, value, severity)
         else:
             violation = _weighed(explain.constraint_broken(kind, path, value), severity)
         if violation.kind is not ViolationKind.CONSTRAINT_BROKEN:
             self._settled.add(way)
-        self._found.append((node.order, violation))
+        self._found.append((node.order, _hidden(violation) if node.is_private else violation))
 
     def _add_condition(self, position: int) -> None:
         if position in self._settled:
             return
         self._settled.add(position)
         condition = self._conditions[position]
-        way, value = self._follow(condition)
-        expected = {
-            "type": condition.type.value,
-            "when": {path: preview(value) for path, value in condition.when().items()},
-        }
+        way, node, value = self._follow(condition.then_steps)
+        expected: dict[str, Any] = (
+            {"forbidden": True} if condition.forbidden else {"type": condition.type.value}
+        )
+        if condition.constraints:
+            expected["constraints"] = {name: preview(limit) for name, limit in condition.constraints.items()}
+        expected |= self._premise(condition)
         received = None if value is _NOTHING else word_for(value)
-        if isinstance(value, str):
-            received = preview(value) if not value.strip() else received
-        violation = Violation(ViolationKind.CONDITION_BROKEN, self._path(way), expected, received)
-        self._found.append((_CONDITIONS, violation))
+        is_blank = isinstance(value, str) and not value.strip()
+        if is_blank or (condition.constraints and received in _words_of(condition.type)):
+            received = preview(value)
+        violation = Violation(
+            ViolationKind.CONDITION_BROKEN, self._path(way), expected, received, condition.severity
+        )
+        is_private = node.is_private and value is not _NOTHING
+        self._found.append((_CONDITIONS, _hidden(violation) if is_private else violation))
 
-    def _follow(self, condition: Condition) -> tuple[Way, Any]:
-        """Where the condition's consequence stands in the payload, and what stands there."""
+    def _premise(self, condition: Condition) -> dict[str, Any]:
+        """The premise, for an explanation: `when` with the value or values, or `present` or `absent`."""
+        if condition.premise == "present":
+            return {"present" if condition.value else "absent": condition.if_path}
+        _, node, _ = self._follow(condition.if_steps)
+        return {"when": {condition.if_path: _PRIVATE if node.is_private else preview(condition.value)}}
+
+    def _follow(self, steps: tuple[str, ...]) -> tuple[Way, Node, Any]:
+        """Where these steps of a condition lead in the payload and in the plan, and what stands there."""
         way: list[str | int] = []
         node, value = self._root, self._payload
-        for step in condition.then_steps:
+        for step in steps:
             known = node.known(step) or step
             node = node.children[known]
             way.append(known)
             value = value.get(known, _NOTHING) if isinstance(value, dict) else _NOTHING
-        return tuple(way), value
+        return tuple(way), node, value
 
 
 _ADD: Final[dict[type, Callable[..., None]]] = {
@@ -164,22 +198,44 @@ def _order(item: tuple[int, Violation]) -> int:
 def _may_not_be_blank(kind: Any, node: Node) -> bool:
     """Whether blank text is nothing here: where text is required, or something else than text is wanted."""
     if node.type is Type.TEXT:
-        return node.rule is not None and node.rule.required
+        return node.rule is not None and node.rule.required and not node.rule.blank
     return isinstance(kind, (Kind.Type, Kind.Pattern))
 
 
 def _mistyped(node: Node, path: str, value: Any) -> Violation:
     wanted, severity = node.type, node.severity
-    if wanted not in _DATES or not isinstance(value, str):
+    if wanted not in DATES or not isinstance(value, str):
         words = ["string" if wanted is Type.TEXT else wanted.value]
-        words += ["null"] if node.rule is not None and node.rule.nullable else []
+        if node.rule is not None:
+            words += ["number"] if node.rule.epoch is not None else []
+            words += ["null"] if node.rule.nullable else []
         return _weighed(explain.type_mismatch(words, path, value), severity)
     received = word_for_date(value)
     if received == "text" and looks_like_a_date(value):
         # Somebody meant a date: what is wrong is how it is written, or that no calendar has it.
-        kind = ViolationKind.CONSTRAINT_BROKEN
-        return Violation(kind, path, wanted.value, preview(value), severity, constraint="format")
+        return _no_format(wanted.value, path, value, severity)
     return Violation(ViolationKind.TYPE_MISMATCH, path, wanted.value, received, severity)
+
+
+def _no_format(name: str, path: str, value: Any, severity: Severity) -> Violation:
+    broken = ViolationKind.CONSTRAINT_BROKEN
+    return Violation(broken, path, name, preview(value), severity, constraint="format")
+
+
+def _words_of(kind: Type) -> tuple[str, ...]:
+    """The words of the values that have this type."""
+    if kind is Type.ANY:
+        return tuple(WORDS.values())
+    if kind in DATES:
+        return ("text",)
+    return ("number", "integer") if kind in (Type.NUMBER, Type.INTEGER) else (kind.value,)
+
+
+def _hidden(violation: Violation) -> Violation:
+    """The violation without the value of a private property; the type of a mistyped one may be known."""
+    is_type = violation.kind is ViolationKind.TYPE_MISMATCH or violation.received == "null"
+    received = violation.received if is_type else None
+    return violation._replace(received=received, suggestion=None, is_private=True)
 
 
 def _weighed(violation: Violation, severity: Severity) -> Violation:

@@ -37,8 +37,9 @@ def is_system_event(envelope: dict[str, Any]) -> bool:
 
 
 def _unplanned(name: str, plan: CompiledPlan | None) -> Judgement:
+    severity = plan.unplanned_events if plan is not None else Severity.WARNING
+    if severity is None:
+        return Judgement(Verdict.UNPLANNED)
     near = plan.nearest(name) if plan is not None else None
-    violation = Violation(
-        ViolationKind.UNPLANNED_EVENT, "", None, preview(name), severity=Severity.WARNING, suggestion=near
-    )
+    violation = Violation(ViolationKind.UNPLANNED_EVENT, "", None, preview(name), severity, suggestion=near)
     return Judgement(Verdict.UNPLANNED, (violation,))

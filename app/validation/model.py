@@ -58,6 +58,7 @@ class Violation(NamedTuple):
     object, null, date, datetime). None where there is nothing to say.
     constraint: which one was broken (enum, pattern, minimum, …); only with CONSTRAINT_BROKEN.
     suggestion: the name or value that was probably meant.
+    is_private: the rule keeps the received value to itself, so neither `received` nor `suggestion` shows it.
     """
 
     kind: ViolationKind
@@ -67,6 +68,7 @@ class Violation(NamedTuple):
     severity: Severity = Severity.ERROR
     constraint: str | None = None
     suggestion: str | None = None
+    is_private: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The contract's shape, without the sentence."""
@@ -81,6 +83,8 @@ class Violation(NamedTuple):
             shape["constraint"] = self.constraint
         if self.suggestion is not None:
             shape["suggestion"] = self.suggestion
+        if self.is_private:
+            shape["private"] = True
         return shape
 
 

@@ -1,12 +1,19 @@
-"""Rules as a plan holds them: one line about one property, and conditions between two properties.
+"""Rules as a plan holds them: one line about one property.
 
-A rule in a plan's content:
+A rule in a plan's content; only path and type are needed, and the values here are the defaults of the rest:
 
-    {"path": "items[].price", "type": "number", "required": true,
-     "nullable": false, "severity": "error", "constraints": {"minimum": 0}, "description": "…"}
+    {"path": "items[].price",     where in the payload (grammar: paths.py)
+     "type": "number",            text, integer, number, boolean, date, datetime, array, object or any
+     "required": false,           it must be there, not null, and a text not blank
+     "nullable": false,           null will do
+     "blank": false,              a required text may be blank
+     "epoch": null,               of a date or datetime: "seconds" or "milliseconds" since 1970 will do too
+     "private": false,            its received value is never shown or stored in a violation
+     "severity": "error",         or warning, info: what a violation of this rule weighs
+     "constraints": {},           see constraints.py
+     "description": "", "owner": ""}    for people; read from the plan when a violation is shown
 
-A condition: {"if": "payment", "equals": "card", "then": "card_brand", "type": "text"}: where `payment` is
-`card`, `card_brand` must be there, not empty, and a text. Only path and type (if, equals, then) are needed.
+What holds between two properties is a condition (conditions.py).
 """
 
 from dataclasses import dataclass, field
@@ -14,9 +21,9 @@ from typing import Any, Final
 
 from app.validation import constraints as constraint_rules
 from app.validation.model import Severity
-from app.validation.paths import EACH, BadPath, format_rule_path, parse_rule_path
+from app.validation.paths import BadPath, format_rule_path, parse_rule_path
 from app.validation.problems import Problem
-from app.validation.types import Type
+from app.validation.types import DATES, EPOCHS, Type
 
 TYPES: Final = frozenset(Type)
 SEVERITIES: Final = frozenset(Severity)
@@ -32,24 +39,15 @@ class Rule:
     nullable: bool = False
     severity: Severity = Severity.ERROR
     constraints: dict[str, Any] = field(default_factory=dict)
+    blank: bool = False
+    epoch: str | None = None
+    private: bool = False
+    description: str = ""
+    owner: str = ""
 
     @property
     def path(self) -> str:
         return format_rule_path(self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """Where one property has a value, another must be there and have a type."""
-
-    if_steps: tuple[str, ...]
-    equals: Any
-    then_steps: tuple[str, ...]
-    type: Type
-
-    def when(self) -> dict[str, Any]:
-        """The premise, for an explanation."""
-        return {format_rule_path(self.if_steps): self.equals}
 
 
 def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
@@ -74,6 +72,10 @@ def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
         problems += constraint_rules.check(Type(kind), constraints)
     if str(given.get("severity", Severity.ERROR)) not in SEVERITIES:
         problems.append(Problem("bad_rule", "`severity` must be error, warning or info."))
+    epoch = given.get("epoch")
+    if epoch is not None and not (isinstance(epoch, str) and epoch in EPOCHS and kind in DATES):
+        text = "`epoch` is `seconds` or `milliseconds`, and fits the types date and datetime."
+        problems.append(Problem("bad_rule", text))
     if problems:
         return None, [problem.at(path=path[:200]) for problem in problems]
     rule = Rule(
@@ -83,34 +85,13 @@ def read_rule(given: Any) -> tuple[Rule | None, list[Problem]]:
         nullable=bool(given.get("nullable")),
         severity=Severity(given.get("severity", Severity.ERROR)),
         constraints=constraints,
+        blank=bool(given.get("blank")),
+        epoch=epoch,
+        private=bool(given.get("private")),
+        description=str(given.get("description") or ""),
+        owner=str(given.get("owner") or ""),
     )
     return rule, []
-
-
-def read_condition(given: Any) -> tuple[Condition | None, list[Problem]]:
-    """A condition from a plan's content, or None with the reasons. Code: bad_condition."""
-    if not isinstance(given, dict) or "equals" not in given:
-        return None, [Problem("bad_condition", "A condition needs `if`, `equals` and `then`.")]
-    steps = []
-    for member in ("if", "then"):
-        try:
-            path = given.get(member)
-            steps.append(parse_rule_path(path if isinstance(path, str) else ""))
-        except BadPath as error:
-            return None, [Problem("bad_condition", f"The condition's `{member}` cannot be read: {error}.")]
-        if EACH in steps[-1]:
-            return None, [Problem("bad_condition", f"The condition's `{member}` cannot go into an array.")]
-    kind = str(given.get("type", Type.ANY))
-    if kind not in TYPES:
-        text = f"The condition's type `{str(kind)[:100]}` is unknown. Use {_types()}."
-        return None, [Problem("bad_condition", text)]
-    if isinstance(given["equals"], (dict, list)):
-        return None, [
-            Problem("bad_condition", "A condition compares with a text, a number, true, false or null.")
-        ]
-    if steps[0] == steps[1]:
-        return None, [Problem("bad_condition", "A condition cannot be about one property alone.")]
-    return Condition(steps[0], given["equals"], steps[1], Type(kind)), []
 
 
 def _types() -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from app.validation.model import Violation, ViolationKind
+from app.validation.types import WORDS
 
 _PAYLOAD: Final = "The payload"
 Shape = dict[str, Any]
@@ -22,6 +23,11 @@ def sentence(violation: Violation | Shape) -> str:
 def _place(shape: Shape) -> str:
     path = shape.get("path")
     return f"`{path}`" if path else _PAYLOAD
+
+
+def _received(shape: Shape) -> str:
+    """The received value, or that it is private."""
+    return "something else (its value is private)" if shape.get("private") else _quoted(shape.get("received"))
 
 
 def _quoted(value: Any) -> str:
@@ -79,19 +85,43 @@ def _unplanned_event(shape: Shape) -> str:
 def _condition(shape: Shape) -> str:
     expected = shape.get("expected") if isinstance(shape.get("expected"), dict) else {}
     assert isinstance(expected, dict)
-    kind, received = expected.get("type", "any"), shape.get("received")
-    wanted = "there" if kind == "any" else _a(str(kind))
-    state = (
-        "is missing"
-        if received is None
-        else f"is {_a(str(received))}"
-        if str(received).strip()
-        else "is empty"
-    )
     if beside := expected.get("with"):
-        return f"{_place(shape)} {state}. It must come with {_names(beside)}."
-    when = " and ".join(f"`{path}` is {_quoted(value)}" for path, value in expected.get("when", {}).items())
-    return f"{_place(shape)} {state}. It must be {wanted} when {when or 'its condition holds'}."
+        return f"{_place(shape)} {_state(shape)}. It must come with {_names(beside)}."
+    when = _when(expected)
+    if expected.get("forbidden"):
+        return f"{_place(shape)} must not be sent when {when}."
+    kind, constraints = expected.get("type", "any"), expected.get("constraints")
+    wanted = "there" if kind == "any" else _a(str(kind))
+    if isinstance(constraints, dict) and constraints:
+        limits = " and ".join(f"{name} {_quoted(limit)}" for name, limit in constraints.items())
+        wanted = f"{wanted} with {limits}"
+    return f"{_place(shape)} {_state(shape, has_value=bool(constraints))}. It must be {wanted} when {when}."
+
+
+def _state(shape: Shape, *, has_value: bool = False) -> str:
+    """What is there instead of what a condition asks for; `has_value`: it can be the value itself."""
+    received = shape.get("received")
+    if shape.get("private"):
+        return "is something else (its value is private)"
+    if received is None:
+        return "is missing"
+    if isinstance(received, str) and not received.strip():
+        return "is empty"
+    is_word = isinstance(received, str) and received in WORDS.values()
+    return f"is {_quoted(received)}" if has_value and not is_word else f"is {_a(str(received))}"
+
+
+def _when(expected: dict[str, Any]) -> str:
+    """A condition's premise."""
+    for state in ("present", "absent"):
+        if path := expected.get(state):
+            return f"`{path}` is {state}"
+    when = expected.get("when")
+    premises = [
+        f"`{path}` is {_listed(value) if isinstance(value, list) and value else _quoted(value)}"
+        for path, value in (when.items() if isinstance(when, dict) else ())
+    ]
+    return " and ".join(premises) or "its condition holds"
 
 
 def _names(names: Any) -> str:
@@ -123,9 +153,7 @@ def _times(count: Any, noun: str) -> str:
 
 
 def _limit(words: str) -> Callable[[Shape], str]:
-    return lambda s: (
-        f"{_place(s)} must be {words} {_quoted(s.get('expected'))}, but is {_quoted(s.get('received'))}."
-    )
+    return lambda s: f"{_place(s)} must be {words} {_quoted(s.get('expected'))}, but is {_received(s)}."
 
 
 def _count(words: str, noun: str) -> Callable[[Shape], str]:
@@ -139,15 +167,20 @@ def _enum(shape: Shape) -> str:
     wanted = _listed(options) if isinstance(options, list) and options else "one of no values at all"
     near = shape.get("suggestion")
     hint = f" Did you mean {_quoted(near)}?" if near else ""
-    return f"{_place(shape)} must be {wanted}, but is {_quoted(shape.get('received'))}.{hint}"
+    return f"{_place(shape)} must be {wanted}, but is {_received(shape)}.{hint}"
 
 
 def _format(shape: Shape) -> str:
-    expected, received = shape.get("expected"), _quoted(shape.get("received"))
+    expected, received = shape.get("expected"), _received(shape)
     shapes = {
         "date": "a real day, like 2025-11-03",
         "datetime": "a real moment, like 2025-11-03T10:30:00",
         "date-time": "a date and time with its zone, like 2025-11-03T10:30:00Z",
+        "epoch seconds": "a number of seconds since 1970, like 1762165800",
+        "epoch milliseconds": "a number of milliseconds since 1970, like 1762165800000",
+        "country": "a country's code of two letters (ISO 3166-1), like DE",
+        "currency": "a currency's code of three letters (ISO 4217), like EUR",
+        "semver": "a semantic version, like 1.4.0",
     }
     wanted = shapes.get(str(expected), f"in the format {expected}")
     return f"{_place(shape)} must be {wanted}, but is {received}."
@@ -178,7 +211,7 @@ def _any_of(shape: Shape) -> str:
         else str(option)
         for option in options
     ]
-    return f"{_place(shape)} must be one of: {'; '.join(words)}; but is {_quoted(shape.get('received'))}."
+    return f"{_place(shape)} must be one of: {'; '.join(words)}; but is {_received(shape)}."
 
 
 def _properties(how: str) -> Callable[[Shape], str]:
@@ -188,9 +221,7 @@ def _properties(how: str) -> Callable[[Shape], str]:
 _CONSTRAINTS: Final[dict[str, Callable[[Shape], str]]] = {
     "enum": _enum,
     "const": _limit("exactly"),
-    "pattern": lambda s: (
-        f"{_place(s)} must match `{s.get('expected')}`, but is {_quoted(s.get('received'))}."
-    ),
+    "pattern": lambda s: f"{_place(s)} must match `{s.get('expected')}`, but is {_received(s)}.",
     "format": _format,
     "minimum": _limit("at least"),
     "maximum": _limit("at most"),
@@ -204,7 +235,8 @@ _CONSTRAINTS: Final[dict[str, Callable[[Shape], str]]] = {
     "min_properties": _count("at least", "property"),
     "max_properties": _count("at most", "property"),
     "unique_items": lambda s: (
-        f"{_place(s)} must not repeat an item, but repeats {_quoted(s.get('received'))}."
+        f"{_place(s)} must not repeat an item, but repeats "
+        f"{'one (its value is private)' if s.get('private') else _quoted(s.get('received'))}."
     ),
     "contains": lambda s: f"{_place(s)} does not have as many items of the asked kind as it must.",
     "not": lambda s: f"{_place(s)} must not be {_quoted(s.get('received'))}: the plan excludes it.",

@@ -5,15 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.validation import constraints as constraint_rules
+from app.validation.conditions import Condition
 from app.validation.model import Severity
 from app.validation.paths import EACH, relax
 from app.validation.problems import Problem
-from app.validation.rules import Condition, Rule
-from app.validation.types import SCHEMAS, WORDS, Type
+from app.validation.rules import Rule
+from app.validation.types import EPOCHS, SCHEMAS, Type
 
 Way = tuple[str | int, ...]
-# What a required value of type `any` can be: anything but null.
-NOT_NULL = [word for word in WORDS if word not in ("null", "integer")]
 
 
 @dataclass(slots=True)
@@ -30,6 +29,7 @@ class Node:
     is_needed: bool = False
     type: Type = Type.ANY
     severity: Severity = Severity.ERROR
+    is_private: bool = False  # its value, or one within it or around it, must not be shown
 
     def known(self, key: str) -> str | None:
         """The plan's spelling of a key, or None where the plan knows no such key."""
@@ -45,7 +45,9 @@ class Node:
         """
         below = self.below()
         for node in below:
+            node.is_private = self.is_private or (node.rule is not None and node.rule.private)
             node.settle()
+        self.is_private = self.is_private or any(node.is_private for node in below)
         self.deep = [key for key, child in self.children.items() if child.children or child.each]
         if self.rule is not None:
             self.is_needed, self.type, self.severity = self.rule.required, self.rule.type, self.rule.severity
@@ -115,65 +117,60 @@ def _conflicts(node: Node) -> Iterator[Problem]:
         yield from _conflicts(child)
 
 
-def as_schema(root: Node, conditions: Sequence[Condition]) -> dict[str, Any]:
-    """The rules as a JSON Schema 2020-12. Objects whose properties have rules admit no others."""
-    schema = _schema(root)
+def as_schema(root: Node, conditions: Sequence[Condition], *, is_open: bool = False) -> dict[str, Any]:
+    """The rules as a JSON Schema 2020-12. Objects whose properties have rules admit no others, unless
+    `is_open`.
+    """
+    schema = node_schema(root, is_open=is_open)
     if conditions:
         schema["allOf"] = [_condition_schema(root, condition) for condition in conditions]
     return schema
 
 
-def _schema(node: Node) -> dict[str, Any]:
+def node_schema(node: Node, *, is_open: bool = False) -> dict[str, Any]:
+    """The schema of one node and all below it."""
     rule = node.rule
     schema = dict(SCHEMAS[node.type])
     if rule is not None:
         schema |= constraint_rules.as_schema(rule.constraints, nullable=rule.nullable)
-        if rule.required and not rule.nullable:
-            schema = _not_empty(schema, rule.type)
+        if rule.epoch is not None:
+            schema["type"] = ["string", "number"]
+            schema["minimum"], schema["maximum"] = EPOCHS[rule.epoch]
+        if rule.required and not rule.nullable and not (rule.blank and rule.type is Type.TEXT):
+            schema = constraint_rules.not_empty(schema, rule.type)
         if rule.nullable and "type" in schema:
-            schema["type"] = [schema["type"], "null"]
+            schema["type"] = [*_listed(schema["type"]), "null"]
     if node.each is not None:
-        schema["items"] = _schema(node.each)
+        schema["items"] = node_schema(node.each, is_open=is_open)
     if node.children or (rule is not None and not rule.steps):
-        schema["properties"] = {key: _schema(child) for key, child in node.children.items()}
+        schema["properties"] = {
+            key: node_schema(child, is_open=is_open) for key, child in node.children.items()
+        }
         schema["required"] = [key for key, child in node.children.items() if child.is_needed]
-        schema["additionalProperties"] = False
+        if not is_open:
+            schema["additionalProperties"] = False
     return schema
 
 
-def _not_empty(schema: dict[str, Any], kind: Type) -> dict[str, Any]:
-    """What is required must say something: a text that is not blank, a value that is not null."""
-    if kind is Type.ANY:
-        return {**schema, "type": NOT_NULL}
-    if kind is not Type.TEXT:
-        return schema
-    if "pattern" in schema:
-        return {**schema, "allOf": [{"pattern": r"\S"}]}
-    return {**schema, "pattern": r"\S"}
+def _listed(types: str | list[str]) -> list[str]:
+    return [types] if isinstance(types, str) else types
 
 
 def _condition_schema(root: Node, condition: Condition) -> dict[str, Any]:
-    wanted = _not_empty(dict(SCHEMAS[condition.type]), condition.type)
     return {
-        "if": _at(_spelled(root, condition.if_steps), {"const": condition.equals}),
-        "then": _at(_spelled(root, condition.then_steps), wanted),
+        "if": condition.premise_schema(_spelled(root, condition.if_steps)),
+        "then": condition.consequence_schema(_spelled(root, condition.then_steps)),
     }
 
 
-def _spelled(node: Node, steps: Sequence[str]) -> list[str]:
+def _spelled(node: Node, steps: Sequence[str]) -> tuple[str, ...]:
     """The steps in the spelling of the tree, which is the one that payloads are brought to."""
     spelled = []
     for step in steps:
         known = node.known(step) or step
         spelled.append(known)
         node = node.children[known]
-    return spelled
-
-
-def _at(steps: Sequence[str], schema: dict[str, Any]) -> dict[str, Any]:
-    for step in reversed(steps):
-        schema = {"type": "object", "properties": {step: schema}, "required": [step]}
-    return schema
+    return tuple(spelled)
 
 
 def align(node: Node, value: Any, way: Way, spellings: dict[Way, str]) -> Any:

@@ -44,6 +44,10 @@ _ZONE: Final = "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 _TIME: Final = f"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{{1,9}})?)?{_ZONE}?"
 DATETIME_PATTERN: Final = f"^{_DAY}[Tt ]{_TIME}$"
 DATE_PATTERN: Final = f"^{_DAY}(?:[Tt ]{_TIME})?$"
+DATES: Final = frozenset((Type.DATE, Type.DATETIME))
+# The numbers that are moments: since 1970, and so that neither unit is taken for the other (100 milliard
+# seconds are the year 5138, as many milliseconds are 1973).
+EPOCHS: Final = {"seconds": (0, 99_999_999_999), "milliseconds": (100_000_000_000, 99_999_999_999_999)}
 _DATETIME: Final = re.compile(DATETIME_PATTERN)
 _DATE: Final = re.compile(DATE_PATTERN)
 
