@@ -11,7 +11,7 @@ An event is described by rules and conditions (app/validation/rules.py) or by a 
 `#/$defs/…` and `#/definitions/…` point into its bundle, whose dialect holds for schemas that name none.
 `matching` says how names are compared where rules describe them: `relaxed` (case, and space or underscore,
 don't count) or `exact`; schemas are exact about both. `judging` (app/validation/options.py) and `common`,
-rules or a schema for all events (app/validation/common.py), need not be there.
+rules or a schema for all events (app/validation/shared.py), need not be there.
 """
 
 from typing import Any

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from app.validation.branches import CHOICES, parts, types
 from app.validation.by_rules import RulesEvent, rules_of
-from app.validation.common import Both
 from app.validation.compile import PlannedEvent
 from app.validation.document import resolve
 from app.validation.engine import Schema
 from app.validation.paths import EACH, format_rule_path
+from app.validation.shared import Both
 from app.validation.types import WORDS, one_of
 
 # A schema can describe more fields than anybody looks at, or endlessly many.

@@ -4,7 +4,7 @@ A plan's content (app/plans/content.py keeps it) is one JSON object:
 
     {"matching": {"events": "relaxed", "properties": "relaxed"},     # how rules compare names; see options.py
      "judging": {"types": "strict", "unplanned_events": "warning", "unplanned_properties": "warning"},
-     "common": {"rules": […], "conditions": […]},                    # or a schema: for all events; common.py
+     "common": {"rules": […], "conditions": […]},                    # or a schema: for all events; shared.py
      "bundles": {"1": {"dialect": "…", "$defs": {…}, "definitions": {…}}},
      "events": {"purchase": {"rules": […], "conditions": […]},       # see rules.py, conditions.py
                 "push": {"schema": {…} | true | false, "bundle": "1"}}}
@@ -21,12 +21,12 @@ from app.validation import document
 from app.validation import options as plan_options
 from app.validation.by_rules import RulesEvent
 from app.validation.by_schema import SchemaEvent
-from app.validation.common import Both, without_bounds
 from app.validation.model import Severity
 from app.validation.near import NearNames
 from app.validation.options import Options
 from app.validation.paths import relax
 from app.validation.problems import PlanInvalid, Problem
+from app.validation.shared import Both, without_bounds
 
 PlannedEvent = RulesEvent | SchemaEvent | Both
 # In a problem's path: the place of what is common to all events.

@@ -48,14 +48,15 @@ class Findings:
         self._payload = payload
         self._spellings = spellings
         self._found: list[tuple[int, Violation]] = []
+        self._taken: list[Violation] = []
         self._settled: set[object] = set()  # places and conditions about which all is said
 
     def in_order(self) -> list[Violation]:
         """The violations in the order of the rules; what no rule is about comes last."""
         if len(self._found) == 1:
-            return [self._found[0][1]]
+            return [self._found[0][1], *self._taken]
         self._found.sort(key=_order)
-        return explain.without_echoes([violation for _, violation in self._found])
+        return [*explain.without_echoes([violation for _, violation in self._found]), *self._taken]
 
     def add(self, error: jsonschema_rs.ValidationError) -> None:
         """Take in one error of the rules' validator."""
@@ -79,7 +80,8 @@ class Findings:
     def add_taken(self, node: Node, way: Way, text: str) -> None:
         """Take in that a text was taken for what the rule wants, as a lenient plan does."""
         mismatch = _mistyped(node, self._path(way), text)
-        self._found.append((node.order, mismatch._replace(severity=Severity.INFO)))
+        weighed = mismatch._replace(severity=Severity.INFO)
+        self._taken.append(_hidden(weighed) if node.is_private else weighed)
 
     def _path(self, way: Way) -> str:
         """The place as the sender spelled it."""
