@@ -35,6 +35,7 @@ demo: $(VENV)/installed-run ## Fill a running stack with real events, then let p
 test: $(VENV)/installed-dev ## Run the whole suite
 	@$(IN_VENV) -m local build
 	@$(IN_VENV) -m local.browser
+	@$(IN_VENV) -m local.suite
 	@exec $(IN_VENV) -m pytest
 
 .PHONY: lint

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from app import metrics
 from app.config import Settings, variable_name
+from scripts import judging
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -53,7 +54,7 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
+PAGES = {"settings.md": settings_page, "metrics.md": metrics_page, "judging.md": judging.page}
 
 
 def main() -> None:

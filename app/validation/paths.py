@@ -40,6 +40,32 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
+_PLACE_STEP: Final = re.compile(r'\.?([^\s.\[\]"]+)|\[([0-9]+)\]|\[(?=")')
+
+
+def parse_path(path: str) -> list[str | int]:
+    """The steps to a place in a payload, as `format_path` wrote them. Raises BadPath; also where a key was cut."""
+    steps: list[str | int] = []
+    position = 0
+    while position < len(path):
+        found = _PLACE_STEP.match(path, position)
+        if found is None:
+            raise BadPath(f"`{path[position : position + 20]}` is no step")
+        position = found.end()
+        if found.group(1) is not None:
+            steps.append(found.group(1))
+        elif found.group(2) is not None:
+            steps.append(int(found.group(2)))
+        else:
+            key, position = _quoted(path, position - 1)
+            steps.append(key)
+        if len(str(steps[-1])) > MOST_KEY_CHARACTERS:
+            raise BadPath("a key was cut")
+    if not steps:
+        raise BadPath("the path is empty")
+    return steps
+
+
 def parse_rule_path(path: str) -> tuple[str, ...]:
     """The steps of a rule's path; EACH stands for every element of an array.
 
