@@ -7,10 +7,10 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import allowance, limits, mail, require, session
+from app.auth import allowance, limits, mail, require, session, used
 from app.auth import routes as auth_routes
 from app.config import Settings
-from app.dashboard import api, keys_api, pages, plan_api
+from app.dashboard import api, keys_api, pages, plan_api, settings_api
 from app.ingest import routes as ingest_routes
 from app.ingest import upkeep
 from app.live import bell, stream
@@ -29,6 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     session.init_app(flask_app, settings)
     limits.init_app(flask_app, settings)
     allowance.init_app(flask_app, settings)
+    used.init_app(flask_app)
     require.init_app(flask_app)
     mail.init_app(flask_app)
     keeping.init_app(flask_app, settings)
@@ -41,5 +42,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)
+    flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     return flask_app

@@ -12,6 +12,7 @@ from app.auth import keys
 from app.extensions import db
 from app.store import apps
 from app.store.apps import AppRef
+from app.store.keys import add_write_key
 from app.store.tables import ApiKey, Organisation
 
 
@@ -65,7 +66,7 @@ def make_tenant(name: str, slug: str) -> Tenant:
     db.session.flush()
     app = apps.create(organisation.id, slug, slug.title())
     write_key, api_key = keys.mint(keys.Kind.WRITE), keys.mint(keys.Kind.API)
-    apps.add_write_key(app, write_key.hash, write_key.prefix)
+    add_write_key(app, write_key.hash, write_key.prefix)
     db.session.add(
         ApiKey(
             organisation_id=organisation.id,

@@ -14,7 +14,7 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import errors
-from app.auth import keys, limits, origin, sender, session
+from app.auth import keys, limits, origin, sender, session, used
 from app.auth.memory import Memory
 from app.errors import Refusal
 from app.store import tenancy
@@ -145,6 +145,7 @@ def _actor_of_key(key: str) -> Actor:
         message = "This is no living API key. Write keys (lvw_…) only send events; API keys begin with lva_."
         raise Refusal("bad_key", message, 401, headers=sender.CHALLENGE)
     permissions = frozenset[Permission]().union(*(OF_SCOPE.get(scope, ()) for scope in found.scopes))
+    used.note_api_key(found.id)
     return Actor(found.organisation_id, permissions, key_id=found.id)
 
 

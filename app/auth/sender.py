@@ -3,7 +3,7 @@
 from flask import Flask, current_app, g, request
 
 from app import metrics
-from app.auth import keys
+from app.auth import keys, used
 from app.auth.memory import Memory
 from app.errors import Refusal
 from app.store import apps, tenancy
@@ -21,9 +21,9 @@ def init_app(flask_app: Flask) -> None:
 
 
 def admit() -> None:
-    """Set `g.sender` to the app whose write key came with the request, and `g.key_id` to the key.
+    """Set `g.sender` to the app whose write key came with the request, and `g.write_key` to the key.
 
-    Raises Refusal `key_in_url`, `two_credentials`, `missing_key`, `bad_key`, `unknown_app`.
+    Raises Refusal `key_in_url`, `two_credentials`, `missing_key`, `bad_key`, `unknown_app`, `app_disabled`.
     """
     keys.refuse_in_url()
     key = keys.presented()
@@ -39,9 +39,13 @@ def admit() -> None:
     if slug is not None and slug != app.slug:
         raise Refusal("unknown_app", "This write key sends for no app with that app_id.", 404)
     g.sender = app
-    g.key_id = found.key_id
+    g.write_key = found
     g.organisation_id = app.organisation_id
     g.app_id = app.id
+    used.note_write_key(found.key_id)
+    if found.is_disabled:
+        message = "This app takes no events at the moment. Whoever manages it can enable it in its settings."
+        raise Refusal("app_disabled", message, 403)
     tenancy.enter(app.organisation_id)
 
 

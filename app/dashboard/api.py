@@ -20,6 +20,7 @@ from app.store import apps, audit, events, summary
 from app.store.apps import AppRef
 from app.store.audit import Action
 from app.store.events import Filters
+from app.store.keys import add_write_key
 from app.validation.model import Verdict, ViolationKind
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/apps")
@@ -50,24 +51,30 @@ def create_app_() -> Response:
 
 def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
     """Make an app with a write key in the actor's organisation; commits. Raises Refusal for what is not allowed."""
-    if (
-        not isinstance(name, str)
-        or not 0 < len(name.strip()) <= MOST_NAME_CHARACTERS
-        or not name.isprintable()
-    ):
-        raise Refusal("bad_name", f"`name` must be text of 1 to {MOST_NAME_CHARACTERS} characters.", 422)
+    name = app_name(name)
     slug = slug_for(name) if slug in (None, "") else slug
     if not isinstance(slug, str) or not SLUG.fullmatch(slug):
         rule = (
             "`app_id` may hold a-z, 0-9, - and _, up to 64 characters, with a letter or digit at both ends."
         )
         raise Refusal("bad_app_id", rule, 422)
-    app = apps.create(g.actor.organisation_id, slug, name.strip())
+    app = apps.create(g.actor.organisation_id, slug, name)
     key = keys.mint(keys.Kind.WRITE)
-    apps.add_write_key(app, key.hash, key.prefix)
+    add_write_key(app, key.hash, key.prefix)
     audit.record(Action.APP_MADE, "app", app.slug, name=app.name, write_key=key.prefix)
     db.session.commit()
     return app, key.key
+
+
+def app_name(name: Any) -> str:
+    """A name as it is kept. Raises Refusal `bad_name`."""
+    if (
+        not isinstance(name, str)
+        or not 0 < len(name.strip()) <= MOST_NAME_CHARACTERS
+        or not name.isprintable()
+    ):
+        raise Refusal("bad_name", f"`name` must be text of 1 to {MOST_NAME_CHARACTERS} characters.", 422)
+    return name.strip()
 
 
 def slug_for(name: str) -> str:

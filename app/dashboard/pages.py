@@ -10,17 +10,15 @@ from flask_wtf import FlaskForm
 from wtforms import StringField
 
 from app import metrics
-from app.auth import keys
 from app.auth.require import Permission, open_door, require
-from app.dashboard import api, plan_table
+from app.dashboard import api, keys_api, plan_table, settings_api
 from app.dashboard.assets import asset, embedded
 from app.errors import Refusal
-from app.extensions import db
 from app.live import stream
 from app.plans.content import from_text
-from app.store import apps, audit, events, organisations, plans, summary
+from app.store import apps, events, organisations, plans, summary
+from app.store import keys as kept
 from app.store.apps import AppRef
-from app.store.audit import Action
 
 blueprint = Blueprint("pages", __name__)
 blueprint.app_template_global("asset")(asset)
@@ -235,7 +233,8 @@ def settings(app_id: str) -> ResponseReturnValue:
         "dashboard/settings.html",
         shell=frame,
         ingest_url=ingest_url(app_id),
-        write_keys=apps.write_keys(app),
+        write_keys=kept.write_keys(app),
+        settings=apps.settings_of(app),
     )
 
 
@@ -244,8 +243,38 @@ def settings(app_id: str) -> ResponseReturnValue:
 def new_write_key(app_id: str) -> ResponseReturnValue:
     """A further write key, shown in this answer and nowhere else."""
     app = api.the_app(app_id)
-    minted = keys.mint(keys.Kind.WRITE)
-    apps.add_write_key(app, minted.hash, minted.prefix)
-    audit.record(Action.KEY_MADE, "write_key", minted.prefix, app=app.slug)
-    db.session.commit()
-    return _show_key(app, minted.key, f"New write key for {app.name}"), 201
+    form = request.form
+    days = form.get("expires_in_days", "")
+    key, _ = keys_api.make_write_key(
+        app,
+        form.get("name", ""),
+        form.get("environment", ""),
+        form.get("answers", "explain"),
+        int(days) if days.isascii() and days.isdigit() else None,
+    )
+    return _show_key(app, key, f"New write key for {app.name}"), 201
+
+
+@blueprint.post("/apps/<app_id>/keys/<int:key_id>/revoke")
+@require(Permission.MANAGE)
+def revoke_write_key(app_id: str, key_id: int) -> ResponseReturnValue:
+    """End a write key, and back to the others."""
+    keys_api.revoke_write_key(api.the_app(app_id), key_id)
+    return redirect(url_for("pages.settings", app_id=app_id), 303)
+
+
+@blueprint.post("/apps/<app_id>/settings")
+@require(Permission.MANAGE)
+def change_settings(app_id: str) -> ResponseReturnValue:
+    """Keep the app's settings as the form says, and show them."""
+    form = request.form
+    settings_api.choose(
+        api.the_app(app_id),
+        {
+            "name": form.get("name", ""),
+            "cors_origins": form.get("cors_origins", "").split(),
+            "exempt_system_events": "exempt_system_events" in form,
+            "is_disabled": "is_disabled" in form,
+        },
+    )
+    return redirect(url_for("pages.settings", app_id=app_id), 303)

@@ -34,8 +34,11 @@ class Receipt:
     judged: Sequence[Judgement]
     outcomes: Sequence[Outcome] | None
 
-    def answer(self, read: Sequence[Received | Rejected]) -> dict[str, Any]:
-        """The contract's answer; `read` is every event of the body in its order, the rejected ones included."""
+    def answer(self, read: Sequence[Received | Rejected], *, is_quiet: bool = False) -> dict[str, Any]:
+        """The contract's answer; `read` is every event of the body in its order, the rejected ones included.
+
+        is_quiet: verdicts and counts, and nothing by which a reader of the app's traffic could learn the plan.
+        """
         found = iter(self._results())
         results = [
             {"index": index, **(_rejection(item.reason) if isinstance(item, Rejected) else next(found))}
@@ -44,13 +47,16 @@ class Receipt:
         counted = dict.fromkeys(("stored", "rejected", "duplicate", "conflict", "checked"), 0)
         for result in results:
             counted[result["status"]] += 1
+            if is_quiet:
+                result["violations"] = []
+                result.pop("violations_omitted", None)
             metrics.EVENTS.labels(result["status"]).inc()
         return {
             "accepted": counted["stored"] + counted["checked"],
             "rejected": counted["rejected"],
             "duplicates": counted["duplicate"],
             "conflicts": counted["conflict"],
-            "plan_version": self.plan_version,
+            "plan_version": None if is_quiet else self.plan_version,
             "results": results,
         }
 

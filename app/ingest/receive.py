@@ -20,7 +20,9 @@ from app.validation.model import Judgement
 PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
-def receive(app: AppRef, events: Sequence[Received], request_id: str = "") -> Receipt:
+def receive(
+    app: AppRef, events: Sequence[Received], request_id: str = "", environment: str | None = None
+) -> Receipt:
     """Judge, keep, then announce. Returns only when every event is safe; an announcement may be lost.
 
     Raises Refusal `busy` when the events could not be committed in time; sending them again is safe.
@@ -28,7 +30,7 @@ def receive(app: AppRef, events: Sequence[Received], request_id: str = "") -> Re
     plan = current(app)
     judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
     rows = [
-        row(app, e, j, fallback_id(request_id, n))
+        row(app, e, j, fallback_id(request_id, n), environment)
         for n, (e, j) in enumerate(zip(events, judged, strict=True))
     ]
     outcomes = keeping.keep(rows)
@@ -49,7 +51,9 @@ def fallback_id(request_id: str, index: int) -> str:
     return f"{base}.{index}"
 
 
-def row(app: AppRef, received: Received, judgement: Judgement, fallback: str) -> Row:
+def row(
+    app: AppRef, received: Received, judgement: Judgement, fallback: str, environment: str | None = None
+) -> Row:
     """The log entry of one judged event."""
     envelope = received.event.envelope
     return Row(
@@ -62,7 +66,7 @@ def row(app: AppRef, received: Received, judgement: Judgement, fallback: str) ->
         plan_version=app.plan_version,
         platform=fact(envelope, "platform"),
         app_version=fact(envelope, "appVersion"),
-        environment=None,
+        environment=environment,
         session_id=fact(envelope, "sessionId"),
         device_id=fact(envelope, "deviceId"),
         identity=fact(envelope, "identity", "userId", "anonymousId"),

@@ -11,12 +11,14 @@ from app.auth import allowance
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import settings
-from app.ingest import body, parse
+from app.ingest import body, cors, parse
 from app.ingest.parse import Received, Rejected
 from app.ingest.receipt import REASONS
 from app.ingest.receive import check, receive
+from app.validation.model import Verdict
 
 blueprint = Blueprint("ingest", __name__)
+blueprint.after_request(cors.allow)
 REJECTION_STATUS = {"too_large": 413}
 
 
@@ -26,14 +28,19 @@ REJECTION_STATUS = {"too_large": 413}
 def take(app_id: str | None = None) -> Response:
     """Judge, keep and announce the events in the body."""
     events = read_events()
-    receipt = receive(g.sender, good(events.read), g.request_id)
-    return as_response(receipt.answer(events.read), events.is_single)
+    key = g.write_key
+    receipt = receive(g.sender, good(events.read), g.request_id, key.environment)
+    return as_response(receipt.answer(events.read, is_quiet=key.answers == "quiet"), events.is_single)
 
 
 @blueprint.post("/api/logs/<app_id>/validate")
 @require(Permission.SEND)
 def validate(app_id: str) -> Response:
-    """Judge the events in the body and keep nothing."""
+    """Judge the events in the body and keep nothing. Raises Refusal `quiet_key`: it would tell what the plan says."""
+    if g.write_key.answers == "quiet":
+        raise Refusal(
+            "quiet_key", "This key gets no explanations. Validate with a key that answers `explain`.", 403
+        )
     events = read_events()
     return as_response(check(g.sender, good(events.read)).answer(events.read), events.is_single)
 
@@ -52,7 +59,8 @@ def read_events() -> Events:
     it cannot be read.
     """
     limits = settings()
-    allowance.spend(1, g.key_id, g.organisation_id)
+    cors.check(g.write_key.cors_origins)
+    allowance.spend(1, g.write_key.key_id, g.organisation_id)
     body.check_type(request.content_type or "")
     packed = request.get_data(cache=False)
     if request.content_length and len(packed) < request.content_length:
@@ -63,7 +71,7 @@ def read_events() -> Events:
         most = f"A body may hold {limits.max_batch_events:,} events. Send the rest in another."
         raise Refusal("too_large", most, 413)
     if len(found.values) > 1:
-        allowance.spend(len(found.values) - 1, g.key_id, g.organisation_id)
+        allowance.spend(len(found.values) - 1, g.write_key.key_id, g.organisation_id)
     events = [parse.event(value, limits) for value in found.values]
     g.events = len(events)
     return Events(events, found.is_single)
@@ -75,11 +83,17 @@ def good(events: list[Received | Rejected]) -> list[Received]:
 
 
 def as_response(answer: dict[str, Any], is_single: bool) -> Response:
-    """200, whatever became of the events; only a single one that was rejected is refused with its reason."""
+    """200, whatever became of the events; only a single one that was rejected is refused with its reason.
+
+    To a key that asked for `strict` answers, 422 where an event is invalid, with the same body: it was kept.
+    """
     if is_single and answer["rejected"]:
         reason = answer["results"][0]["reason"]
         raise Refusal(reason, REASONS[reason], REJECTION_STATUS.get(reason, 400))
     for result in answer["results"]:
         if result["status"] == "rejected":
             metrics.REFUSALS.labels(result["reason"]).inc()
-    return Response(orjson.dumps(answer), content_type="application/json")
+    is_strict = g.write_key.answers == "strict"
+    is_invalid = is_strict and any(result["verdict"] == Verdict.INVALID for result in answer["results"])
+    status = 422 if is_invalid else 200
+    return Response(orjson.dumps(answer), status=status, content_type="application/json")

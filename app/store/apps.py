@@ -1,7 +1,6 @@
 """Apps: who sends, and by which plan it is judged."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Select, select, text
@@ -10,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import Refusal
 from app.extensions import db
 from app.store import green
-from app.store.tables import App, TrackingPlan, WriteKey
+from app.store.tables import App, TrackingPlan
 
 LOOKUP_SECONDS = 2.0
 
@@ -29,26 +28,21 @@ class AppRef:
 
 
 @dataclass(frozen=True, slots=True)
-class WriteKeyRef:
-    """A write key as its owner may recognise it."""
-
-    id: int
-    prefix: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Sender:
     """Who sends: a live write key, and the app that it sends for."""
 
     app: AppRef
     key_id: int
+    answers: str  # `explain`, `strict` or `quiet`
+    environment: str | None
+    cors_origins: tuple[str, ...]
+    is_disabled: bool
 
 
 SENDER = text(
     """
     SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events,
-        k.id AS key_id
+        k.id AS key_id, k.answers, k.environment, a.cors_origins, a.disabled_at IS NOT NULL AS is_disabled
     FROM write_keys k JOIN apps a ON a.id = k.app_id LEFT JOIN tracking_plans p ON p.id = a.plan_id
     WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
     """
@@ -62,7 +56,10 @@ def by_write_key_hash(key_hash: bytes) -> Sender | None:
     """
     with green.within(LOOKUP_SECONDS), db.engines["ingest"].connect() as connection:
         found = connection.execute(SENDER, {"key_hash": key_hash}).one_or_none()
-    return Sender(AppRef(*found[:7]), found.key_id) if found else None
+    if found is None:
+        return None
+    *app, key_id, answers, environment, origins, is_disabled = found
+    return Sender(AppRef(*app), key_id, answers, environment, tuple(origins), is_disabled)
 
 
 def find(organisation_id: int, slug: str) -> AppRef | None:
@@ -94,21 +91,51 @@ def create(organisation_id: int, slug: str, name: str) -> AppRef:
     return AppRef(app.id, slug, name, organisation_id, None, None, False)
 
 
-def add_write_key(app: AppRef, key_hash: bytes, prefix: str) -> None:
-    """Keep a new write key's hash; the caller commits."""
-    db.session.add(
-        WriteKey(organisation_id=app.organisation_id, app_id=app.id, key_hash=key_hash, prefix=prefix)
-    )
+@dataclass(frozen=True, slots=True)
+class AppSettings:
+    """What an app's owner may choose. cors_origins: whose pages may send; `*`: any."""
+
+    name: str
+    cors_origins: tuple[str, ...]
+    exempt_system_events: bool
+    is_disabled: bool
 
 
-def write_keys(app: AppRef) -> list[WriteKeyRef]:
-    """The app's live write keys, oldest first."""
-    rows = db.session.execute(
-        select(WriteKey.id, WriteKey.prefix, WriteKey.created_at)
-        .where(WriteKey.app_id == app.id, WriteKey.revoked_at.is_(None))
-        .order_by(WriteKey.id)
+SETTINGS = text(
+    """
+    SELECT name, cors_origins, exempt_system_events, disabled_at IS NOT NULL
+    FROM apps WHERE id = :id AND organisation_id = :organisation_id
+    """
+)
+CHANGE = text(
+    """
+    UPDATE apps SET name = :name, cors_origins = :cors_origins, exempt_system_events = :exempt_system_events,
+        disabled_at = CASE WHEN :is_disabled THEN coalesce(disabled_at, now()) END
+    WHERE id = :id AND organisation_id = :organisation_id
+    """
+)
+
+
+def settings_of(app: AppRef) -> AppSettings:
+    """The app's settings."""
+    found = db.session.execute(SETTINGS, {"id": app.id, "organisation_id": app.organisation_id}).one()
+    name, origins, exempt_system_events, is_disabled = found
+    return AppSettings(name, tuple(origins), exempt_system_events, is_disabled)
+
+
+def change(app: AppRef, chosen: AppSettings) -> None:
+    """Keep these settings; the caller commits. They count everywhere within a second."""
+    db.session.execute(
+        CHANGE,
+        {
+            "id": app.id,
+            "organisation_id": app.organisation_id,
+            "name": chosen.name,
+            "cors_origins": list(chosen.cors_origins),
+            "exempt_system_events": chosen.exempt_system_events,
+            "is_disabled": chosen.is_disabled,
+        },
     )
-    return [WriteKeyRef(*row) for row in rows]
 
 
 def _refs() -> Select[int, str, str, int, int | None, int | None, bool]:

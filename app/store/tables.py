@@ -200,6 +200,8 @@ class App(Base):
         BigInteger, ForeignKey("tracking_plans.id", ondelete="SET NULL")
     )
     exempt_system_events: Mapped[bool] = mapped_column(server_default="false")
+    cors_origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{*}")
+    disabled_at: Mapped[datetime | None] = moment(null=True)
     created_at: Mapped[datetime] = moment(default=True)
     __table_args__ = (UniqueConstraint("organisation_id", "slug"),)
 
@@ -213,9 +215,14 @@ class WriteKey(Base):
     app_id: Mapped[int] = belongs_to("apps.id", index=True)
     key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked for every sender
     prefix: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text, server_default="")
+    environment: Mapped[str | None] = mapped_column(Text)  # stands on every event that it sends
+    answers: Mapped[str] = mapped_column(Text, server_default="explain")
     created_at: Mapped[datetime] = moment(default=True)
     expires_at: Mapped[datetime | None] = moment(null=True)
     revoked_at: Mapped[datetime | None] = moment(null=True)
+    last_used_at: Mapped[datetime | None] = moment(null=True)  # to the minute
+    __table_args__ = (CheckConstraint("answers IN ('explain','strict','quiet')", name="answers"),)
 
 
 class ApiKey(Base):
@@ -227,9 +234,11 @@ class ApiKey(Base):
     key_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked at every API call
     prefix: Mapped[str] = mapped_column(Text)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    name: Mapped[str] = mapped_column(Text, server_default="")
     created_at: Mapped[datetime] = moment(default=True)
     expires_at: Mapped[datetime | None] = moment(null=True)
     revoked_at: Mapped[datetime | None] = moment(null=True)
+    last_used_at: Mapped[datetime | None] = moment(null=True)  # to the minute
 
 
 class MessageId(Base):

@@ -8,12 +8,14 @@ import gevent
 import orjson
 import psycopg2
 import pytest
+import zstandard
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
 from tests.world import World
 
+ZSTD = zstandard.ZstdCompressor()
 GOOD = {"eventName": "opened", "messageId": "good", "payload": {"a": 1}}
 DEEP = orjson.loads(b'{"eventName":"deep","payload":' + b'{"a":' * 32 + b"1" + b"}" * 33)
 
@@ -74,12 +76,18 @@ def test_the_key_may_come_in_three_ways(
     ],
     ids=["array", "batch", "ndjson", "text lines"],
 )
-@pytest.mark.parametrize("packing", ["plain", "gzip"])
+@pytest.mark.parametrize("packing", ["plain", "gzip", "zstd", "zstd in two frames"])
 def test_every_format_is_kept_in_order(
     client: FlaskClient, world: World, owner: psycopg2.extensions.connection, body: bytes, packing: str
 ) -> None:
-    headers = {"Content-Encoding": "gzip"} if packing == "gzip" else {}
-    answer = world.alice.send(client, gzip.compress(body) if headers else body, **headers)
+    packed = {
+        "plain": body,
+        "gzip": gzip.compress(body),
+        "zstd": ZSTD.compress(body),
+        "zstd in two frames": ZSTD.compress(body[:7]) + ZSTD.compress(body[7:]),
+    }[packing]
+    headers = {} if packing == "plain" else {"Content-Encoding": packing[:4]}
+    answer = world.alice.send(client, packed, **headers)
     assert [r["status"] for r in answer.get_json()["results"]] == ["stored", "stored"]
     assert kept(owner) == ["good", "b"]
 
@@ -182,9 +190,23 @@ def test_bad_input_is_refused_with_a_stable_code_and_counted(
         ({"Content-Type": "application/x-www-form-urlencoded"}, b"a=1", "unsupported_media_type", 415),
         ({"Content-Encoding": "gzip"}, gzip.compress(b"\0" * 50_000_000), "too_large", 413),
         ({"Content-Encoding": "gzip"}, b"not gzip", "bad_encoding", 400),
+        ({"Content-Encoding": "zstd"}, ZSTD.compress(b"\0" * 50_000_000), "too_large", 413),
+        ({"Content-Encoding": "zstd"}, b"not zstd", "bad_encoding", 400),
+        ({"Content-Encoding": "zstd"}, ZSTD.compress(orjson.dumps(GOOD))[:-3], "bad_encoding", 400),
+        ({"Content-Encoding": "gzip, gzip"}, b"x", "unsupported_media_type", 415),
         ({"Content-Encoding": "br"}, b"x", "unsupported_media_type", 415),
     ],
-    ids=["multipart", "form", "gzip bomb", "broken gzip", "brotli"],
+    ids=[
+        "multipart",
+        "form",
+        "gzip bomb",
+        "broken gzip",
+        "zstd bomb",
+        "broken zstd",
+        "torn zstd",
+        "stacked",
+        "brotli",
+    ],
 )
 def test_bad_packing_is_refused(
     client: FlaskClient, world: World, headers: dict[str, str], body: bytes, code: str, status: int

@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent.parent
 # Every function that looks across organisations, and why it must.
 ACROSS = {
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",
+    "app/store/keys.py:touch": "one process writes for all keys when they were last used",
     "app/store/organisations.py:found": "an organisation is made before anybody can enter it",
     "app/store/organisations.py:home_of": "signing in asks where a person belongs",
     "app/store/outbox.py:claim": "a worker does every organisation's jobs",
