@@ -16,6 +16,7 @@ from app.dashboard.json import json_body, json_response
 from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
+from app.plans.explained import explained
 from app.store import apps, audit, events, summary
 from app.store.apps import AppRef
 from app.store.audit import Action
@@ -99,8 +100,13 @@ def list_events(app_id: str) -> Response:
 @blueprint.get("/<app_id>/events/<event_id>")
 @require(Permission.READ)
 def show_event(app_id: str, event_id: str) -> Response:
-    """One stored event."""
-    return json_response(stream.with_sentences(the_event(the_app(app_id), event_id)))
+    """One stored event, with the rule behind each violation and the corrected payload."""
+    return json_response(explained_event(the_app(app_id), event_id))
+
+
+def explained_event(app: AppRef, event_id: str) -> dict[str, Any]:
+    """The app's event as a person reads it. Raises Refusal `unknown_event`."""
+    return explained(app, stream.with_sentences(the_event(app, event_id)))
 
 
 def the_event(app: AppRef, event_id: str) -> dict[str, Any]:

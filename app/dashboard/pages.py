@@ -195,7 +195,7 @@ def live(app_id: str) -> ResponseReturnValue:
 def event(app_id: str, event_id: str) -> ResponseReturnValue:
     """One event at an address that can be passed on."""
     frame, app = shell_of(app_id)
-    entry = stream.with_sentences(api.the_event(app, event_id))
+    entry = api.explained_event(app, event_id)
     return render_template(
         "dashboard/event.html", shell=frame, page_data=embedded(addresses(app_id) | {"entry": entry})
     )

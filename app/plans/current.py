@@ -52,11 +52,16 @@ _compiled: Final = CompiledPlans()
 
 def current(app: AppRef) -> CompiledPlan | None:
     """What this app's events are judged by; None before the first publish."""
-    if app.plan_id is None or app.plan_version is None:
+    return version_of(app, app.plan_version)
+
+
+def version_of(app: AppRef, version: int | None) -> CompiledPlan | None:
+    """A version of the plan that the app follows; None where there is none."""
+    if app.plan_id is None or version is None:
         return None
     try:
-        return _compiled.get(app.plan_id, app.plan_version)
-    except LookupError:  # deleted since the app was looked up
+        return _compiled.get(app.plan_id, version)
+    except LookupError:  # deleted since, or the app follows another plan by now
         return None
 
 

@@ -58,8 +58,8 @@ class Findings:
         self._found.sort(key=_order)
         return [*explain.without_echoes([violation for _, violation in self._found]), *self._taken]
 
-    def add(self, error: jsonschema_rs.ValidationError) -> None:
-        """Take in one error of the rules' validator."""
+    def add(self, error: jsonschema_rs.ValidationError, kind: Any) -> None:
+        """Take in one error of the rules' validator, and its kind."""
         if self._conditions:
             place = error.schema_path
             if place and place[0] == "allOf":  # at the top, only conditions stand there
@@ -71,7 +71,6 @@ class Findings:
         for step in way:
             node = node.children[step] if type(step) is str else node.each  # type: ignore[assignment]
             value = value[step]
-        kind = error.kind
         if (add := _ADD.get(type(kind))) is not None:
             add(self, kind, node, way, value)
         elif way not in self._settled:
@@ -131,14 +130,15 @@ class Findings:
     def _add_wrong(self, kind: Any, node: Node, way: Way, value: Any) -> None:
         path, severity = self._path(way), node.severity
         is_blank = type(value) is str and not value.strip()
+        told = type(kind)
         if value is None or (is_blank and _may_not_be_blank(kind, node)):
             received = "null" if value is None else preview(value)
             violation = Violation(ViolationKind.EMPTY_VALUE, path, node.type.value, received, severity)
-        elif isinstance(kind, Kind.Type) or (isinstance(kind, Kind.Pattern) and node.type in DATES):
+        elif told is Kind.Type or (told is Kind.Pattern and node.type in DATES):
             violation = _mistyped(node, path, value)
-        elif isinstance(kind, _RANGE) and node.rule is not None and node.rule.epoch is not None:
+        elif told in _RANGE and node.rule is not None and node.rule.epoch is not None:
             violation = _no_format(f"epoch {node.rule.epoch}", path, value, severity)
-        elif isinstance(kind, Kind.Pattern) and (name := BY_PATTERN.get(kind.pattern)) is not None:
+        elif told is Kind.Pattern and (name := BY_PATTERN.get(kind.pattern)) is not None:
             violation = _no_format(name, path, value, severity)
         else:
             violation = _weighed(explain.constraint_broken(kind, path, value), severity)

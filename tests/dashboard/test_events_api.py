@@ -111,6 +111,32 @@ def test_bad_questions_get_a_stable_code(client: FlaskClient, filled: World, que
     assert (answer.status_code, answer.get_json()["code"]) == (400, code)
 
 
+def test_one_event_tells_the_rule_behind_a_violation_and_what_to_send(
+    client: FlaskClient, world: World
+) -> None:
+    sheet = b"eventName,eventPayload,dataType,description,owner\nbuy,order_id,text,Ours,Shop\nbuy,price,number,,\n"
+    world.alice.post(client, "/api/apps/shop/plan/import?format=csv&publish=true", sheet)
+    events = [{"event": "buy", "payload": {"orderId": "A1", "price": "3"}}, {"event": "look"}]
+    sent = world.alice.send(client, events).get_json()["results"]
+    buy, look = (
+        orjson.loads(world.alice.get(client, f"/api/apps/shop/events/{event['event_id']}").data)
+        for event in sent
+    )
+    rules = {violation["path"]: violation.get("rule") for violation in buy["violations"]}
+    assert rules == {
+        "order_id": {"path": "order_id", "type": "text", "description": "Ours", "owner": "Shop"},
+        "price": {"path": "price", "type": "number"},
+        "orderId": None,
+    }
+    assert buy["corrected"] == {"order_id": "A1", "price": 3}
+    assert buy["payload"] == {"orderId": "A1", "price": "3"}
+    assert look["corrected"] is None
+    # A later version of the plan changes nothing of what is said of an event that an earlier one judged.
+    world.alice.post(client, "/api/apps/shop/plan/import?format=csv&publish=true", SHEET)
+    again = world.alice.get(client, f"/api/apps/shop/events/{sent[0]['event_id']}")
+    assert orjson.loads(again.data) == buy
+
+
 def test_one_event_by_its_id(client: FlaskClient, filled: World) -> None:
     event_id = listed(filled, client)["events"][0]["event_id"]
     assert (

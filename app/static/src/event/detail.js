@@ -32,6 +32,7 @@ export function renderDetail(entry, page) {
       [
         { label: "Fields", render: () => fields },
         { label: "Payload", render: () => renderPayload(entry.payload, entry.violations) },
+        ...(entry.corrected ? [{ label: "Corrected", render: () => renderPayload(entry.corrected, []) }] : []),
         { label: "Raw JSON", render: () => raw(entry) },
         { label: "Envelope", render: () => envelope(entry) },
       ],
@@ -133,8 +134,16 @@ function fieldRow(row) {
       { "data-label": "Status" },
       h("span", { class: "field-status" }, STATUS_WORDS[row.status]),
       row.violations.map((violation) => h("div", { class: "field-sentence", dir: "auto" }, sentence(violation.message))),
+      ruleOf(row),
     ),
   );
+}
+
+// What the plan tells people of the rule that was broken, and whom to ask.
+function ruleOf(row) {
+  const rule = row.violations.find((violation) => violation.rule)?.rule;
+  const told = [rule?.description, rule?.owner && `Owner: ${rule.owner}`].filter(Boolean).join(" · ");
+  return told ? h("div", { class: "field-sentence text-secondary", dir: "auto" }, told) : null;
 }
 
 // A type in words, or a value as JSON.
