@@ -7,10 +7,10 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import allowance, limits, mail, require, session, used
+from app.auth import allowance, limits, mail, members, require, session, used
 from app.auth import routes as auth_routes
 from app.config import Settings
-from app.dashboard import api, keys_api, pages, plan_api, settings_api
+from app.dashboard import api, keys_api, organisation, pages, plan_api, settings_api
 from app.ingest import routes as ingest_routes
 from app.ingest import upkeep
 from app.live import bell, stream
@@ -32,6 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     used.init_app(flask_app)
     require.init_app(flask_app)
     mail.init_app(flask_app)
+    members.init_app(flask_app)
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
@@ -44,4 +45,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(keys_api.blueprint)
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
+    flask_app.register_blueprint(organisation.blueprint)
     return flask_app

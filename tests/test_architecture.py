@@ -28,6 +28,7 @@ OPEN_DOORS = {
     "app.auth",
     "app.auth.allowance",
     "app.auth.keys",
+    "app.auth.members",
     "app.auth.require",
     "app.auth.session",
     "app.auth.staying",

@@ -21,6 +21,7 @@ OPEN = {
     "auth.show_verify",
     "auth.verify",
     "auth.logout",
+    "organisation.show_invitation",
 }
 
 

@@ -29,12 +29,12 @@ def mail_code(claim: Claim) -> None:
     if to is None:
         return  # used, superseded or too old: nobody waits for it
     if to.purpose == "register" and to.has_account:
-        _send(claim, to.email, "You already have an account", "already_registered")
+        send(claim, to.email, "You already have an account", "already_registered")
         return
     code = codes.new()
     challenges.set_code(challenge_id, codes.hashed(settings().secret_key, challenge_id, code))
     db.session.commit()  # first: a mailed code must be one that we know
-    _send(claim, to.email, SUBJECT_OF[to.purpose], "code", code=code)
+    send(claim, to.email, SUBJECT_OF[to.purpose], "code", code=code)
 
 
 def prune(claim: Claim) -> None:
@@ -58,7 +58,7 @@ def init_app(flask_app: Flask) -> None:
     registry.declare(flask_app, MAIL_CODE, PRUNE)
 
 
-def _send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> None:
+def send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> None:
     chosen = settings()
     message = EmailMessage()
     message["From"] = chosen.mail_from

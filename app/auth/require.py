@@ -34,6 +34,8 @@ class Permission(enum.StrEnum):
     READ = "read"
     EDIT_PLAN = "edit_plan"
     MANAGE = "manage"
+    MANAGE_MEMBERS = "manage_members"  # people only: no key invites anybody
+    OWN = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,9 @@ class Actor:
 READS = frozenset({Permission.READ})
 EDITS = READS | {Permission.EDIT_PLAN}
 MANAGES = EDITS | {Permission.MANAGE}
-OF_ROLE = {Role.OWNER: MANAGES, Role.ADMIN: MANAGES, Role.EDITOR: EDITS, Role.VIEWER: READS}
+ADMINISTERS = MANAGES | {Permission.MANAGE_MEMBERS}
+OWNS = ADMINISTERS | {Permission.OWN}
+OF_ROLE = {Role.OWNER: OWNS, Role.ADMIN: ADMINISTERS, Role.EDITOR: EDITS, Role.VIEWER: READS}
 OF_SCOPE = {"read": READS, "manage": MANAGES}
 
 

@@ -37,6 +37,7 @@ class Shell:
     apps: list[AppRef]
     app: AppRef | None
     may: frozenset[Permission]
+    others: dict[int, str]  # the person's other organisations, by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ class NewAppForm(FlaskForm):
 def shell(app: AppRef | None = None, mine: list[AppRef] | None = None) -> Shell:
     """The frame's content, in two queries."""
     mine = apps.of_organisation(g.actor.organisation_id) if mine is None else mine
-    name = organisations.name_of(g.actor.organisation_id)
-    return Shell(name, g.actor.email, mine, app, g.actor.permissions)
+    others = organisations.of_user(g.actor.user_id)
+    name = others.pop(g.actor.organisation_id, "")
+    return Shell(name, g.actor.email, mine, app, g.actor.permissions, others)
 
 
 def shell_of(app_id: str) -> tuple[Shell, AppRef]:

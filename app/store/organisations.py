@@ -13,6 +13,11 @@ JOIN = text(
     "INSERT INTO memberships (organisation_id, user_id, role) VALUES (:organisation_id, :user_id, :role)"
 )
 NAME = text("SELECT name FROM organisations WHERE id = :organisation_id")
+RENAME = text("UPDATE organisations SET name = :name WHERE id = :organisation_id")
+MINE = text(
+    "SELECT o.id, o.name FROM memberships m JOIN organisations o ON o.id = m.organisation_id"
+    " WHERE m.user_id = :user_id ORDER BY o.name, o.id"
+)
 HOME = text(
     """
     SELECT organisation_id FROM memberships WHERE user_id = :user_id
@@ -43,3 +48,14 @@ def home_of(user_id: int) -> int | None:
 def name_of(organisation_id: int) -> str:
     """The organisation's name."""
     return db.session.execute(NAME, {"organisation_id": organisation_id}).scalar_one()
+
+
+@across_organisations()
+def of_user(user_id: int) -> dict[int, str]:
+    """The names of all organisations that a person belongs to, by id; for the menu that switches."""
+    return {row.id: row.name for row in db.session.execute(MINE, {"user_id": user_id})}
+
+
+def rename(organisation_id: int, name: str) -> None:
+    """Give it another name; the caller commits."""
+    db.session.execute(RENAME, {"organisation_id": organisation_id, "name": name})

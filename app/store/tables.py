@@ -478,3 +478,34 @@ class AuditLine(Base):
         CheckConstraint("actor IN ('user','key','system')", name="actor"),
         Index("ix_audit_log_organisation_id_id", "organisation_id", "id"),  # the page, newest first
     )
+
+
+class Invitation(Base):
+    """Somebody asked to join. Of the link only the hash is kept, set by the job that mails it."""
+
+    __tablename__ = "invitations"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    email: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text)
+    token_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary, unique=True
+    )  # asked when the link is opened
+    invited_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = moment(default=True)
+    expires_at: Mapped[datetime] = mapped_column(
+        DateTime(timezone=True), server_default=text("now() + interval '7 days'")
+    )
+    accepted_at: Mapped[datetime | None] = moment(null=True)
+    revoked_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        CheckConstraint("role IN ('admin','editor','viewer')", name="role"),
+        # One open invitation per address; also "who is invited?"
+        Index(
+            "ix_invitations_open",
+            "organisation_id",
+            "email",
+            unique=True,
+            postgresql_where=text("accepted_at IS NULL AND revoked_at IS NULL"),
+        ),
+    )

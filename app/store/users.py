@@ -23,6 +23,7 @@ ADD = text(
     ON CONFLICT (email) DO NOTHING RETURNING id
     """
 )
+ADDRESS = text("SELECT email FROM users WHERE id = :id")
 REHASH = text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old")
 
 
@@ -35,6 +36,11 @@ def by_email(email: str) -> Person | None:
 def add(email: str, password_hash: str) -> int | None:
     """Make a user and return the id, or None where the address has one already; the caller commits."""
     return db.session.execute(ADD, {"email": email, "password_hash": password_hash}).scalar()
+
+
+def address_of(user_id: int) -> str | None:
+    """The address to write to; None where the account is gone."""
+    return db.session.execute(ADDRESS, {"id": user_id}).scalar()
 
 
 def rehash(user_id: int, old: str, new: str) -> None:
