@@ -7,7 +7,7 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import allowance, limits, mail, members, require, session, used
+from app.auth import allowance, limits, mail, members, require, session, token_routes, used
 from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import api, keys_api, organisation, pages, plan_api, settings_api
@@ -40,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)
+    flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)

@@ -17,7 +17,7 @@ ALPHABET = string.digits + string.ascii_letters
 LENGTH = 32  # base-62 characters: 190 bits
 WRITTEN = re.compile(r"lv[wa]_[0-9A-Za-z]{32}")
 # For scanners of logs and repositories, and for ours: a key, or a shortened one, anywhere in a text.
-LOOKS_LIKE_A_KEY = re.compile(r"lv[wa]_[0-9A-Za-z]{6,}")
+LOOKS_LIKE_A_KEY = re.compile(r"lv[wa]_[0-9A-Za-z]{6,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.")
 NAMES_IN_A_URL = frozenset({"api_key", "write_key", "key"})
 PREFIX_LENGTH = 10
 

@@ -14,11 +14,12 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import errors
-from app.auth import keys, limits, origin, sender, session, used
+from app.auth import keys, limits, origin, sender, session, tokens, used
 from app.auth.memory import Memory
 from app.errors import Refusal
+from app.extensions import settings
 from app.store import tenancy
-from app.store.keys import ApiKeyRef, by_api_key_hash
+from app.store.keys import ApiKeyRef, by_api_key_hash, by_api_key_id
 from app.store.tables import Role
 
 log = structlog.get_logger()
@@ -49,6 +50,8 @@ class Actor:
     role: Role | None = None
     session_id: UUID | None = None
     key_id: int | None = None
+    scopes: frozenset[str] = frozenset()  # of an API key or its token
+    expires_at: int | None = None  # Unix seconds; of a token
 
 
 READS = frozenset({Permission.READ})
@@ -81,6 +84,7 @@ def init_app(flask_app: Flask) -> None:
     limits.count_arrivals(flask_app)
     sender.init_app(flask_app)
     flask_app.extensions["api_keys"] = Memory(by_api_key_hash, KEY_REMEMBERED_SECONDS)
+    flask_app.extensions["api_keys_by_id"] = Memory(by_api_key_id, KEY_REMEMBERED_SECONDS)
     open_door(flask_app.view_functions["static"])
     flask_app.before_request(guard)
     limits.count_actors(flask_app)
@@ -142,15 +146,32 @@ def _key() -> str | None:
 
 
 def _actor_of_key(key: str) -> Actor:
+    if tokens.is_written(key):
+        return _actor_of_token(key)
     found: ApiKeyRef | None = None
     if keys.is_written(key, keys.Kind.API):
         found = current_app.extensions["api_keys"].recall(keys.hashed(key))
     if found is None:
         message = "This is no living API key. Write keys (lvw_…) only send events; API keys begin with lva_."
         raise Refusal("bad_key", message, 401, headers=sender.CHALLENGE)
-    permissions = frozenset[Permission]().union(*(OF_SCOPE.get(scope, ()) for scope in found.scopes))
     used.note_api_key(found.id)
-    return Actor(found.organisation_id, permissions, key_id=found.id)
+    return _actor(found, found.scopes)
+
+
+def _actor_of_token(token: str) -> Actor:
+    """Whoever the token's key is, with what both the token and the key allow."""
+    claims = tokens.read(settings().secret_key, token)
+    found = current_app.extensions["api_keys_by_id"].recall((claims.organisation_id, claims.key_id))
+    if found is None:
+        message = "The API key of this token was revoked or has expired. Get a token for another key."
+        raise Refusal("bad_token", message, 401, headers=tokens.CHALLENGE)
+    used.note_api_key(found.id)
+    return _actor(found, found.scopes & claims.scopes, claims.expires_at)
+
+
+def _actor(key: ApiKeyRef, scopes: frozenset[str], expires_at: int | None = None) -> Actor:
+    permissions = frozenset[Permission]().union(*(OF_SCOPE.get(scope, ()) for scope in scopes))
+    return Actor(key.organisation_id, permissions, key_id=key.id, scopes=scopes, expires_at=expires_at)
 
 
 def _actor_of_session() -> Actor | None:

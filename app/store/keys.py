@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 from app.extensions import db
 from app.store.apps import AppRef
 from app.store.tables import ApiKey, WriteKey
-from app.store.tenancy import across_organisations
+from app.store.tenancy import across_organisations, inside
 
 ANSWERS = ("explain", "strict", "quiet")
 
@@ -44,6 +44,13 @@ FIND = text(
     WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
     """
 )
+FIND_BY_ID = text(
+    """
+    SELECT id, organisation_id, scopes FROM api_keys
+    WHERE id = :id AND organisation_id = :organisation_id
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+    """
+)
 REVOKE_API_KEY = text(
     "UPDATE api_keys SET revoked_at = now()"
     " WHERE id = :id AND organisation_id = :organisation_id AND revoked_at IS NULL RETURNING prefix"
@@ -66,6 +73,15 @@ def by_api_key_hash(key_hash: bytes) -> ApiKeyRef | None:
     """The live API key with this hash. On a connection of its own, as sessions.alive explains."""
     with db.engine.connect() as connection:
         found = connection.execute(FIND, {"key_hash": key_hash}).one_or_none()
+    return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes)) if found else None
+
+
+def by_api_key_id(owner_and_id: tuple[int, int]) -> ApiKeyRef | None:
+    """The live API key of this organisation with this id. On a connection of its own, as by_api_key_hash."""
+    organisation_id, key_id = owner_and_id
+    with inside(organisation_id), db.engine.connect() as connection:
+        asked = {"id": key_id, "organisation_id": organisation_id}
+        found = connection.execute(FIND_BY_ID, asked).one_or_none()
     return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes)) if found else None
 
 
