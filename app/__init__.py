@@ -10,7 +10,7 @@ from app import errors, extensions, headers, health, logs
 from app.auth import allowance, limits, mail, members, require, session, token_routes, used
 from app.auth import routes as auth_routes
 from app.config import Settings
-from app.dashboard import api, keys_api, organisation, pages, plan_api, settings_api
+from app.dashboard import api, insight_pages, keys_api, organisation, pages, plan_api, settings_api
 from app.ingest import routes as ingest_routes
 from app.ingest import upkeep
 from app.live import bell, stream
@@ -47,4 +47,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
+    flask_app.register_blueprint(insight_pages.blueprint)
     return flask_app

@@ -49,6 +49,8 @@ class Action(enum.StrEnum):
     APP_CHANGED = "app_changed"
     PLAN_PUBLISHED = "plan_published"
     PLAN_CHANGED = "plan_changed"
+    VIOLATION_TRIAGED = "violation_triaged"
+    COVERAGE_CHANGED = "coverage_changed"
     EXPORTED = "exported"
     DELETED = "deleted"
 
