@@ -10,7 +10,16 @@ from app import errors, extensions, headers, health, logs
 from app.auth import allowance, limits, mail, members, require, session, token_routes, used
 from app.auth import routes as auth_routes
 from app.config import Settings
-from app.dashboard import api, insight_pages, keys_api, organisation, pages, plan_api, settings_api
+from app.dashboard import (
+    api,
+    insight_pages,
+    key_pages,
+    keys_api,
+    organisation,
+    pages,
+    plan_api,
+    settings_api,
+)
 from app.ingest import routes as ingest_routes
 from app.ingest import upkeep
 from app.live import bell, stream
@@ -44,6 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)
+    flask_app.register_blueprint(key_pages.blueprint)
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)

@@ -131,6 +131,14 @@ def _text(name: str, given: Any, most: int) -> str:
     return given.strip()
 
 
+def days_of(typed: str) -> Any:
+    """What a form's field for days says: nothing is never; what is no number is left for the check to refuse."""
+    typed = typed.strip()
+    if not typed:
+        return None
+    return int(typed[:9]) if typed.isascii() and typed.isdigit() else typed
+
+
 def _days(given: Any) -> int | None:
     if given is None:
         return None

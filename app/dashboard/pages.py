@@ -230,14 +230,26 @@ def plan(app_id: str) -> ResponseReturnValue:
 @blueprint.get("/apps/<app_id>/settings")
 @require(Permission.MANAGE)
 def settings(app_id: str) -> ResponseReturnValue:
+    return _settings_page(app_id)
+
+
+def _settings_page(app_id: str, error: str | None = None) -> str:
     frame, app = shell_of(app_id)
     return render_template(
         "dashboard/settings.html",
         shell=frame,
+        error=error,
         ingest_url=ingest_url(app_id),
         write_keys=kept.write_keys(app),
         settings=apps.settings_of(app),
     )
+
+
+def _settings_again(app_id: str, refusal: Refusal) -> ResponseReturnValue:
+    """The page with what was wrong on top; what was typed stands in its fields."""
+    g.reason = refusal.code
+    metrics.REFUSALS.labels(refusal.code).inc()
+    return _settings_page(app_id, refusal.message), refusal.status
 
 
 @blueprint.post("/apps/<app_id>/keys")
@@ -246,14 +258,16 @@ def new_write_key(app_id: str) -> ResponseReturnValue:
     """A further write key, shown in this answer and nowhere else."""
     app = api.the_app(app_id)
     form = request.form
-    days = form.get("expires_in_days", "")
-    key, _ = keys_api.make_write_key(
-        app,
-        form.get("name", ""),
-        form.get("environment", ""),
-        form.get("answers", "explain"),
-        int(days) if days.isascii() and days.isdigit() else None,
-    )
+    try:
+        key, _ = keys_api.make_write_key(
+            app,
+            form.get("name", ""),
+            form.get("environment", ""),
+            form.get("answers", "explain"),
+            keys_api.days_of(form.get("expires_in_days", "")),
+        )
+    except Refusal as refusal:
+        return _settings_again(app_id, refusal)
     return _show_key(app, key, f"New write key for {app.name}"), 201
 
 
@@ -270,13 +284,14 @@ def revoke_write_key(app_id: str, key_id: int) -> ResponseReturnValue:
 def change_settings(app_id: str) -> ResponseReturnValue:
     """Keep the app's settings as the form says, and show them."""
     form = request.form
-    settings_api.choose(
-        api.the_app(app_id),
-        {
-            "name": form.get("name", ""),
-            "cors_origins": form.get("cors_origins", "").split(),
-            "exempt_system_events": "exempt_system_events" in form,
-            "is_disabled": "is_disabled" in form,
-        },
-    )
+    chosen = {
+        "name": form.get("name", ""),
+        "cors_origins": form.get("cors_origins", "").split(),
+        "exempt_system_events": "exempt_system_events" in form,
+        "is_disabled": "is_disabled" in form,
+    }
+    try:
+        settings_api.choose(api.the_app(app_id), chosen)
+    except Refusal as refusal:
+        return _settings_again(app_id, refusal)
     return redirect(url_for("pages.settings", app_id=app_id), 303)
