@@ -24,6 +24,51 @@ OPEN = {
     "organisation.show_invitation",
 }
 
+# What each of the others asks for. A new route fails here until somebody has thought about whom it is for; then
+# tests/auth/test_matrix.py asks it as every role, with every key, and with other people's ids.
+GUARDED = {
+    "ingest.take": "send",
+    "ingest.validate": "send",
+    "api.create_app_": "manage",
+    "api.list_events": "read",
+    "api.show_event": "read",
+    "api.show_summary": "read",
+    "api.live": "read",
+    "plan_api.import_plan": "edit_plan",
+    "plan_api.show_expected": "read",
+    "keys_api.list_api_keys": "manage",
+    "keys_api.create_api_key": "manage",
+    "keys_api.delete_api_key": "manage",
+    "keys_api.list_write_keys": "manage",
+    "keys_api.create_write_key": "manage",
+    "keys_api.delete_write_key": "manage",
+    "settings_api.show_settings": "read",
+    "settings_api.change_settings": "manage",
+    "pages.dashboard": "read",
+    "pages.new_app": "manage",
+    "pages.create_app": "manage",
+    "pages.live": "read",
+    "pages.event": "read",
+    "pages.plan": "read",
+    "pages.settings": "manage",
+    "pages.new_write_key": "manage",
+    "pages.revoke_write_key": "manage",
+    "pages.change_settings": "manage",
+    "organisation.show": "read",
+    "organisation.rename": "manage_members",
+    "organisation.invite": "manage_members",
+    "organisation.revoke_invitation": "manage_members",
+    "organisation.send_again": "manage_members",
+    "organisation.change_role": "manage_members",
+    "organisation.remove": "manage_members",
+    "organisation.hand_over": "own",
+    "organisation.leave": "read",
+    "organisation.switch": "read",
+    "organisation.accept": "read",
+    "organisation.show_audit": "manage_members",
+    "organisation.export_audit": "manage_members",
+}
+
 
 @pytest.fixture(scope="module")
 def plain_app() -> Flask:
@@ -64,3 +109,8 @@ def test_nothing_changes_by_get(plain_app: Flask) -> None:
         required = getattr(plain_app.view_functions[rule.endpoint], "required", None)
         if required in (Permission.SEND,):
             assert "GET" not in (rule.methods or ()), rule
+
+
+def test_every_guarded_route_asks_for_what_the_table_says(plain_app: Flask) -> None:
+    views = plain_app.view_functions
+    assert {name: view.required for name, view in views.items() if hasattr(view, "required")} == GUARDED

@@ -161,8 +161,8 @@ def change_role(user_id: int, role_name: str) -> None:
 
     Raises Refusal `unknown_member` (404), `bad_role` (422), `forbidden` (403), `last_owner` (409).
     """
-    role = _role(role_name)
     member = _member(user_id)
+    role = _role(role_name)
     if Role.OWNER in (role, member.role):
         _only_owners()
     if member.role is Role.OWNER and role is not Role.OWNER:
