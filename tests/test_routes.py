@@ -42,6 +42,7 @@ GUARDED = {
     "keys_api.list_write_keys": "manage",
     "keys_api.create_write_key": "manage",
     "keys_api.delete_write_key": "manage",
+    "tokens.exchange": "read",
     "settings_api.show_settings": "read",
     "settings_api.change_settings": "manage",
     "pages.dashboard": "read",
