@@ -44,7 +44,8 @@ def guarded(flask_app: Flask) -> Iterator[tuple[Rule, str, str]]:
 
 
 def path_of(rule: Rule, ids: dict[str, str]) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: ids.get(found[1], "1"), rule.rule)
+    nil = {"uuid": "00000000-0000-0000-0000-000000000000"}
+    return re.sub(r"<(?:(\w+):)?(\w+)>", lambda found: ids.get(found[2], nil.get(found[1], "1")), rule.rule)
 
 
 def body_of(method: str, path: str) -> dict[str, Any]:
