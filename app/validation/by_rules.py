@@ -119,17 +119,15 @@ class RulesEvent:
         # Every object with rules is closed, so a key in another spelling shows as one that is not in the
         # plan.
         meant = payload
-        kinds = [error.kind for error in errors]  # made anew each time that it is asked for
-        if is_large or Kind.AdditionalProperties in map(type, kinds):
+        if is_large or Kind.AdditionalProperties in [type(error.kind) for error in errors]:
             meant = align(self.root, meant, (), spellings)
         if self._options.lenient:
             meant = as_meant(self.root, meant, (), lambda *text: taken.append(text))
         if meant is not payload:
             errors = _errors(self._validator, meant, is_large=is_large)
-            kinds = [error.kind for error in errors]
         found = Findings(self.root, self._conditions, self._unplanned, meant, spellings)
-        for error, kind in zip(errors, kinds, strict=True):
-            found.add(error, kind)
+        for error in errors:
+            found.add(error)
         for node, way, text in taken:
             found.add_taken(node, way, text)
         return conclude(found.in_order())

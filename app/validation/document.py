@@ -16,6 +16,21 @@ MOST_LEVELS: Final = 128
 # Places to visit if every reference were written out; the largest schema of GitHub's webhooks has 20,000.
 # Beyond this, a few lines of nested choices could keep a core busy for seconds.
 MOST_PLACES: Final = 2_000_000
+# What one element of an array, or one property of many, may be asked: an event can have 30,000 elements.
+MOST_ASKED_OF_EACH: Final = 5_000
+_EACH: Final = ("items", "prefixItems", "additionalItems", "contains", "unevaluatedItems", "propertyNames")
+_EACH_PROPERTY: Final = ("additionalProperties", "unevaluatedProperties", "patternProperties")
+_OF_THE_SAME: Final = (
+    "allOf",
+    "anyOf",
+    "oneOf",
+    "not",
+    "if",
+    "then",
+    "else",
+    "dependentSchemas",
+    "dependencies",
+)
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 _DEFINITION: Final = re.compile(r"#/(\$defs|definitions)/([^/]+)")
 
@@ -120,6 +135,9 @@ def problems(document: Schema) -> list[Problem]:
     if not found and _places(document) > MOST_PLACES:
         text = "With its references written out, the schema has over two million places. Nest fewer choices."
         return [Problem("too_complex", text)]
+    if not found and _asked_of_each(document) > MOST_ASKED_OF_EACH:
+        text = "One element of an array would be asked over 5,000 things. Nest fewer choices there."
+        return [Problem("too_complex", text)]
     return found
 
 
@@ -135,6 +153,64 @@ def levels(value: Any) -> int:
         ]
         deepest += 1
     return deepest
+
+
+def _asked_of_each(document: Schema) -> int:
+    """The most that one of many elements or properties is asked anywhere: the schemas that it must be tried by."""
+    most, weights = 0, _weights(document)
+    for part in containers(document):
+        if not isinstance(part, dict):
+            continue
+        for keyword in (*_EACH, *_EACH_PROPERTY):
+            asked = part.get(keyword)
+            for schema in asked if isinstance(asked, list) else _schemas(asked):
+                most = max(most, weights.get(id(schema), 0), _values(schema))
+    return most
+
+
+def _weights(document: Schema) -> dict[int, int]:
+    """By schema, how many schemas are asked of the same value as it is, with references followed."""
+    weights: dict[int, int] = {}
+    open_now: set[int] = set()
+    waiting: list[tuple[Any, bool]] = [(part, False) for part in containers(document)]
+    while waiting:
+        part, is_closing = waiting.pop()
+        if is_closing:
+            open_now.discard(id(part))
+            below = sum(weights.get(id(child), 1) for child in _beside(document, part))
+            weights[id(part)] = 1 + below + _values(part)
+        elif id(part) not in weights and id(part) not in open_now:
+            open_now.add(id(part))
+            waiting.append((part, True))
+            waiting.extend((child, False) for child in _beside(document, part))
+    return weights
+
+
+def _beside(document: Schema, part: Any) -> list[Any]:
+    """The schemas that are asked of the same value."""
+    if not isinstance(part, dict):
+        return []
+    below = [value for keyword in _OF_THE_SAME if keyword in part for value in _schemas(part[keyword])]
+    target = target_of(document, part.get("$ref"))
+    return [*below, target] if isinstance(target, dict) else below
+
+
+def _schemas(value: Any) -> list[Any]:
+    """The value, or what it lists: a schema, a list of schemas, or schemas by name."""
+    if isinstance(value, list):
+        return [item for item in value if isinstance(item, dict)]
+    return (
+        [value, *(item for item in value.values() if isinstance(item, dict))]
+        if isinstance(value, dict)
+        else []
+    )
+
+
+def _values(schema: Any) -> int:
+    """Lists of objects and arrays are compared one by one; of other values the engine keeps an index."""
+    values = schema.get("enum") if isinstance(schema, dict) else None
+    is_compared = isinstance(values, list) and any(isinstance(value, (dict, list)) for value in values)
+    return len(values) * 5 if is_compared and values else 0
 
 
 def _places(document: Schema) -> int:

@@ -9,7 +9,7 @@ import orjson
 from jsonschema_rs import ValidationErrorKind as Kind
 
 from app.validation.document import containers
-from app.validation.model import Violation, ViolationKind
+from app.validation.model import Severity, Violation, ViolationKind
 from app.validation.near import near_names
 from app.validation.preview import preview, preview_options
 from app.validation.types import WORDS, one_of, word_for
@@ -21,6 +21,7 @@ MOST_OPTIONS: Final = 500
 MOST_PLACES: Final = 10_000
 # Each error carries a copy of the object that it is about, so errors of one object cost its size each.
 MOST_COPIED_BYTES: Final = 3_000_000
+_WEIGHTS: Final = {"required": 1, "allOf": 1, "enum": 5, "oneOf": 5, "anyOf": 5}
 _SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
 # How a number or a boolean can begin; nearly every text that is wrong ends here.
 _FIRST: Final = frozenset("-0123456789tTfF")
@@ -101,8 +102,10 @@ def nearest_option(options: list[Any], value: str) -> str | None:
 def type_mismatch(types: list[str], path: str, value: Any) -> Violation:
     """The violation for a value of another type; `types` in JSON Schema's words."""
     expected = _words(tuple(types))
-    suggestion = unquoted(value, types) if type(value) is str else None
-    return Violation(ViolationKind.TYPE_MISMATCH, path, expected, word_for(value), suggestion=suggestion)
+    if type(value) is not str:
+        return Violation(ViolationKind.TYPE_MISMATCH, path, expected, word_for(value))
+    near = unquoted(value, types)
+    return Violation(ViolationKind.TYPE_MISMATCH, path, expected, "text", Severity.ERROR, None, near)
 
 
 @lru_cache(maxsize=256)
@@ -112,10 +115,11 @@ def _words(types: tuple[str, ...]) -> str:
 
 def unquoted(text: str, types: list[str]) -> str | None:
     """The text without its quotes, where that is a value of one of these types."""
-    fits = ("integer" in types and _INTEGER.fullmatch(text)) or (
-        "number" in types and _NUMBER.fullmatch(text)
-    )
-    if fits:
+    if text[:1] not in _FIRST:
+        return None
+    if "number" in types and _NUMBER.fullmatch(text):
+        return text
+    if "integer" in types and _INTEGER.fullmatch(text):
         return text
     return text.lower() if "boolean" in types and text.lower() in ("true", "false") else None
 
@@ -161,14 +165,17 @@ def is_large(payload: Any, widest: int) -> bool:
 
 
 def widest(schema: Any) -> int:
-    """How many errors one object can have by a single keyword of this schema."""
-    lists = (
-        part.get(keyword)
-        for part in containers(schema)
-        if isinstance(part, dict)
-        for keyword in ("required", "allOf")
-    )
-    return max((len(listed) for listed in lists if isinstance(listed, list)), default=0)
+    """How many errors one object can have by a single keyword of this schema, or what weighs as much.
+
+    An error about a list of values carries a copy of it, and one about a choice asked every branch.
+    """
+    found = 0
+    for part in containers(schema):
+        if isinstance(part, dict):
+            for keyword, weight in _WEIGHTS.items():
+                if isinstance(listed := part.get(keyword), list):
+                    found = max(found, len(listed) // weight)
+    return found
 
 
 def snake(keyword: str) -> str:

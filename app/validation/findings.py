@@ -1,6 +1,7 @@
 """What the errors of a rules' schema say of one payload, told by the rules that they break."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import jsonschema_rs
@@ -34,6 +35,17 @@ class Findings:
     changed.
     """
 
+    __slots__ = (
+        "_conditions",
+        "_found",
+        "_payload",
+        "_root",
+        "_settled",
+        "_spellings",
+        "_taken",
+        "_unplanned",
+    )
+
     def __init__(
         self,
         root: Node,
@@ -58,8 +70,8 @@ class Findings:
         self._found.sort(key=_order)
         return [*explain.without_echoes([violation for _, violation in self._found]), *self._taken]
 
-    def add(self, error: jsonschema_rs.ValidationError, kind: Any) -> None:
-        """Take in one error of the rules' validator, and its kind."""
+    def add(self, error: jsonschema_rs.ValidationError) -> None:
+        """Take in one error of the rules' validator."""
         if self._conditions:
             place = error.schema_path
             if place and place[0] == "allOf":  # at the top, only conditions stand there
@@ -71,6 +83,7 @@ class Findings:
         for step in way:
             node = node.children[step] if type(step) is str else node.each  # type: ignore[assignment]
             value = value[step]
+        kind = error.kind
         if (add := _ADD.get(type(kind))) is not None:
             add(self, kind, node, way, value)
         elif way not in self._settled:
@@ -85,7 +98,7 @@ class Findings:
     def _path(self, way: Way) -> str:
         """The place as the sender spelled it."""
         if not self._spellings:
-            return format_path(way)
+            return _written(way)
         return format_path([self._spellings.get(way[: i + 1]) or step for i, step in enumerate(way)])
 
     def _add_required(self, kind: Kind.Required, node: Node, way: Way, parent: dict[str, Any]) -> None:
@@ -113,7 +126,7 @@ class Findings:
         if self._unplanned is None:
             return
         path = self._path(way)
-        names = near_names(tuple(node.children))
+        names = near_names(node.names)
         for key in kind.unexpected:
             near = names.nearest(key)
             violation = Violation(
@@ -191,6 +204,11 @@ _ADD: Final[dict[type, Callable[..., None]]] = {
     Kind.Required: Findings._add_required,
     Kind.AdditionalProperties: Findings._add_unplanned,
 }
+
+
+@lru_cache(maxsize=4096)
+def _written(way: Way) -> str:
+    return format_path(way)
 
 
 def _order(item: tuple[int, Violation]) -> int:

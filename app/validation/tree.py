@@ -26,6 +26,7 @@ class Node:
     by_relaxed: dict[str, str] = field(default_factory=dict)
     # Settled when the tree is complete, for they are asked for every violation.
     deep: list[str] = field(default_factory=list)  # the children that have places below them
+    names: tuple[str, ...] = ()  # the children's
     is_needed: bool = False
     type: Type = Type.ANY
     severity: Severity = Severity.ERROR
@@ -48,6 +49,7 @@ class Node:
             node.is_private = self.is_private or (node.rule is not None and node.rule.private)
             node.settle()
         self.is_private = self.is_private or any(node.is_private for node in below)
+        self.names = tuple(self.children)
         self.deep = [key for key, child in self.children.items() if child.children or child.each]
         if self.rule is not None:
             self.is_needed, self.type, self.severity = self.rule.required, self.rule.type, self.rule.severity
@@ -194,6 +196,8 @@ def align(node: Node, value: Any, way: Way, spellings: dict[Way, str]) -> Any:
 
 
 def _renamed(node: Node, value: dict[str, Any], way: Way, spellings: dict[Way, str]) -> dict[str, Any]:
+    if not any(relax(key) in node.by_relaxed for key in value if key not in node.children):
+        return value
     aligned: dict[str, Any] = {}
     for key, item in value.items():
         known = node.known(key)

@@ -62,6 +62,11 @@ def nested(depth: int) -> Any:
         (nested(400), "too_deep"),
         (chain(twice("anyOf"), 40), "too_complex"),
         (chain(twice("allOf"), 40), "too_complex"),
+        ({"items": {"not": chain(twice("anyOf"), 14)}} | chain(twice("anyOf"), 14), "too_complex"),
+        ({"additionalProperties": {"anyOf": [{"const": i} for i in range(6_000)]}}, "too_complex"),
+        ({"items": {"not": {"enum": [{"v": i} for i in range(10_000)]}}}, "too_complex"),
+        ({"pattern": r"\p{Nope}"}, "bad_pattern"),
+        ({"pattern": "a{1,1001}{1,1001}"}, "bad_pattern"),
     ],
     ids=lambda value: value if isinstance(value, str) else str(value)[:40],
 )
@@ -86,6 +91,28 @@ def test_a_schema_that_cannot_be_judged_by_is_refused_with_its_reason(schema: An
         ({"additionalProperties": False}, {f"key {i}": i for i in range(10_000)}),
         ({"required": [f"key {i}" for i in range(10_000)]}, {f"kez {i}": i for i in range(2_000)}),
         ({"multipleOf": 1e-308}, {}),
+        ({"properties": {"a": {"multipleOf": 1e-308}}}, {"a": 1.5}),
+        (
+            {"properties": {"a": {"items": {"enum": [f"v{i}" for i in range(10_000)]}}}},
+            {"a": ["x"] * 9_000},
+        ),
+        (
+            {"properties": {"a": {"items": {"oneOf": [{"const": i} for i in range(1_000)]}}}},
+            {"a": ["x"] * 9_000},
+        ),
+        ({"properties": {"a": {"items": {"allOf": [{"minLength": 2}] * 1_000}}}}, {"a": ["x"] * 9_000}),
+        ({"properties": {"a": {"contains": {"pattern": "(.*a){20}$"}}}}, {"a": ["b" * 50] * 1_000}),
+        (
+            {"patternProperties": {f"(.*a){{{i}}}b$": {} for i in range(1, 60)}, "required": ["z"]},
+            {"a" * 30 + str(i): 1 for i in range(2_000)},
+        ),
+        (
+            {
+                "$dynamicAnchor": "t",
+                "anyOf": [{"properties": {"a": {"$dynamicRef": "#t"}}, "required": ["b"]}],
+            },
+            {"a": {"a": {"a": {}}}},
+        ),
         ({"allOf": [{"required": [f"p{i}"]} for i in range(1000)]}, {"a": 1}),
         ({"anyOf": [{"required": [f"p{i}"], "properties": {f"p{i}": {}}} for i in range(1000)]}, {"a": 1}),
     ],
