@@ -69,10 +69,11 @@ BUDGET: Final = """
 ## The budget of one event
 
 No plan and no payload can hold the judge. A schema is refused at import where it is nested deeper than 128 levels or,
-with its references written out, has over two million places, or asks over 5,000 things of each element of an array
-(`too_deep`, `too_complex`); every pattern must run in time linear in the text (`bad_pattern`). Of an event at most 100 violations are listed, and of a payload with more than
-10,000 places the first one only; 200 branches of choices are looked at to explain one event.
-`tests/validation/test_hostile.py` holds each hostile schema and payload to two seconds.
+with its references written out, has over two million places, or asks over 5,000 things of each element of an
+array (`too_deep`, `too_complex`); every pattern must run in time linear in the text (`bad_pattern`). Of an event
+at most 100 violations are listed, and of a payload with more than 10,000 places the first one only; 200 branches
+of choices are looked at to explain one event. `tests/validation/test_hostile.py` holds each hostile schema and
+payload to two seconds.
 
 ## Case law
 
