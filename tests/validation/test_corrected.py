@@ -47,6 +47,11 @@ PLAN = compile_plan(
             {"order_id": "A1", "total": 5, "items": [{"is_gift": True, "odd key": 1}]},
         ),
         ("purchase", {"order_id": "A1", "orderId": "A2", "total": 5}, None),
+        (
+            "purchase",
+            {"order-id": "A1", "orderid": "A2", "total": 5},
+            {"order_id": "A1", "orderid": "A2", "total": 5},
+        ),
         ("purchase", {"total": 5}, None),
         ("purchase", {"order_id": "A1", "total": 5, "secret": "12"}, None),
         ("push", {"Count": "3"}, {"count": 3}),

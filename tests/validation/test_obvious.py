@@ -27,6 +27,10 @@ SCALARS = (
 VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(st.sampled_from("xz"), SCALARS, max_size=2)
 
 
+# Often enough for a lenient plan's rules to meet a text that they take.
+TEXTS = st.sampled_from(["0", "2", "0.5", "1.0", "true", "false"])
+
+
 @st.composite
 def rules(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(TYPES)
@@ -60,6 +64,13 @@ PAYLOADS = st.fixed_dictionaries(
         ),
     },
 )
+
+
+def placed(steps: list[str], value: Any) -> Any:
+    """A payload with the value at these steps."""
+    for step in reversed(steps):
+        value = [value, value] if step == "[]" else {step: value}
+    return value
 
 
 def fits(value: Any, rule: dict[str, Any], *, lenient: bool) -> bool:
@@ -159,14 +170,15 @@ def breaks(rule: dict[str, Any], payload: Any, steps: list[str], *, lenient: boo
     return breaks(rule, payload[step], rest, lenient=lenient) if step in payload else rule["required"]
 
 
-@settings(max_examples=600, deadline=None)
-@given(rule=rules(), payload=PAYLOADS, lenient=st.booleans())
+@settings(max_examples=1500, deadline=None)
+@given(rule=rules(), payload=PAYLOADS, value=VALUES | TEXTS, is_placed=st.booleans(), lenient=st.booleans())
 def test_one_rule_at_any_place_says_what_the_obvious_checker_says(
-    rule: dict[str, Any], payload: dict[str, Any], lenient: bool
+    rule: dict[str, Any], payload: dict[str, Any], value: Any, is_placed: bool, lenient: bool
 ) -> None:
     judging = {"types": "lenient" if lenient else "strict", "unplanned_properties": "allowed"}
     plan = compile_plan({"judging": judging, "events": {"e": {"rules": [rule]}}}, 1)
     steps = rule["path"].replace("[]", ".[]").split(".")
+    payload = placed(steps, value) if is_placed else payload
     is_broken = breaks(rule, payload, steps, lenient=lenient)
     judgement = judge(Event("e", payload), plan)
     weighty = [v for v in judgement.violations if v.severity != "info"]
