@@ -2,19 +2,23 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from app.dashboard.scope import Asked
 from app.plans.current import current
 from app.store import catalogue, summary, violations
 from app.store.apps import AppRef
+from app.store.spans import floor
 from app.store.summary import NO_EVENTS, Row
 from app.store.violations import Group
 
 MOST_BARS = 120
+TREND_STEPS = 28
+LONGEST_DRAWN_WHOLE = timedelta(days=400)
+INSTANT = timedelta(microseconds=1)
 MOST_PROPERTIES = 200
 MOST_DEPTH = 6
 TOP_VALUES = 5
@@ -41,13 +45,21 @@ class Bar:
         return sum(self.counts.values())
 
 
+def limits(asked: Asked, moments: Iterable[datetime]) -> tuple[datetime, datetime]:
+    """The first and last step to draw: of the time that was asked for, or, where that is endless, of the events."""
+    end = asked.end or datetime.now(UTC)
+    if asked.start and end - asked.start <= LONGEST_DRAWN_WHOLE:
+        return floor(asked.start, asked.step_minutes), floor(end - INSTANT, asked.step_minutes)
+    return min(moments), max(moments)
+
+
 def bars(asked: Asked) -> list[Bar]:
-    """The series without gaps, from the first event of the time to the last; at most about a hundred bars."""
+    """The series without gaps; at most about a hundred bars. Empty where there was no event."""
     found = summary.series(asked.scope, asked.step_minutes)
     if not found:
         return []
     step = timedelta(minutes=asked.step_minutes)
-    first, last = min(found), max(found)
+    first, last = limits(asked, found)
     width = step * math.ceil(((last - first) / step + 1) / MOST_BARS)
     steps: dict[int, dict[str, int]] = defaultdict(lambda: dict(NO_EVENTS))
     for at, counts in found.items():
@@ -57,6 +69,18 @@ def bars(asked: Asked) -> list[Bar]:
         Bar(first + width * n, first + width * (n + 1), steps.get(n, dict(NO_EVENTS)))
         for n in range((last - first) // width + 1)
     ]
+
+
+def trend(asked: Asked, group: Group) -> list[int]:
+    """The group's counts over the time that is drawn, in a fixed number of steps."""
+    if not group.trend:
+        return []
+    first, last = limits(asked, group.trend)
+    width = (last - first) / TREND_STEPS or timedelta(minutes=asked.step_minutes)
+    steps = [0] * TREND_STEPS
+    for at, count in group.trend.items():
+        steps[min((at - first) // width, TREND_STEPS - 1)] += count
+    return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +124,7 @@ def overview(asked: Asked, app: AppRef | None) -> dict[str, Any]:
         "counts": counts,
         "bars": bars(asked),
         "parts": parts,
-        "violations": with_shares(found, parts["event_name"]),
+        "violations": with_shares(asked, found, parts["event_name"]),
         "coverage": coverage(app, parts["event_name"]) if app else None,
     }
 
@@ -111,14 +135,16 @@ class Issue:
 
     group: Group
     share: float | None
+    trend: list[int]
 
 
-def with_shares(groups: list[Group], names: list[Row]) -> list[Issue]:
+def with_shares(asked: Asked, groups: list[Group], names: list[Row]) -> list[Issue]:
     volume = {row.name: sum(row.counts.values()) for row in names}
-    return [
-        Issue(group, group.count / volume[group.event_name] if volume.get(group.event_name) else None)
-        for group in groups
-    ]
+    return [Issue(group, _of_volume(group, volume), trend(asked, group)) for group in groups]
+
+
+def _of_volume(group: Group, volume: dict[str, int]) -> float | None:
+    return group.count / volume[group.event_name] if volume.get(group.event_name) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,14 +256,14 @@ def the_event(app: AppRef, name: str) -> dict[str, Any]:
         "parts": parts,
         "sampled": len(payloads),
         "properties": insight.properties(payloads),
-        "issues": insight.with_shares(violations.groups(asked.scope, asked.step_minutes), names),
+        "issues": insight.with_shares(asked, violations.groups(asked.scope, asked.step_minutes), names),
         **view(asked),
     }
 
 
 def the_issues(asked: Asked) -> list[insight.Issue]:
     groups = violations.groups(asked.scope, asked.step_minutes)
-    issues = insight.with_shares(groups, summary.by(asked.scope, "event_name"))
+    issues = insight.with_shares(asked, groups, summary.by(asked.scope, "event_name"))
     wanted = request.args.get("state") or None
     if wanted is not None and wanted not in (*STATES, "regressed"):
         raise Refusal("bad_filter", f"`state` is one of {', '.join((*STATES, 'regressed'))}.")

@@ -12,7 +12,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.store import folding
+from app.store import folding, summary, violations
+from app.store.summary import Scope
 from app.store.violations import is_from
 from tests.auth.visitor import Mailbox, Visitor
 from tests.dashboard.test_pages import Owner, alice, questions  # noqa: F401  (a fixture)
@@ -118,8 +119,8 @@ def test_every_figure_is_a_count_of_rows(
     assert sum(bar["invalid"] for bar in found["series"]) == found["verdicts"]["invalid"]
     groups = Counter(
         group
-        for name, _, _, _, violations in rows
-        for group in {(name, general(v["path"]), v["kind"], v.get("constraint")) for v in violations}
+        for name, _, _, _, broken_ in rows
+        for group in {(name, general(v["path"]), v["kind"], v.get("constraint")) for v in broken_}
     )
     issues = get(world.alice, client, f"violations?{query}")["violations"]
     assert {(i["event"], i["path"], i["kind"], i["constraint"]): i["count"] for i in issues} == groups
@@ -345,3 +346,13 @@ def test_an_apps_pages_are_not_found_by_others(flask_app: Flask, alice: Owner, m
 )
 def test_versions_are_compared_as_people_do(version: str, start: str, expected: bool) -> None:
     assert is_from(version, start) is expected
+
+
+def test_the_first_wall_holds_without_the_second(world: World, client: FlaskClient) -> None:
+    """Asked across organisations, as upkeep may: the questions still name their own."""
+    for tenant in (world.alice, world.charlie):
+        tenant.send(client, [{"event": "x"}])
+    for tenant in (world.alice, world.charlie):
+        own = Scope(tenant.organisation_id, (world.alice.app.id, world.charlie.app.id))
+        assert [sum(row.counts.values()) for row in summary.by(own, "event_name")] == [1]
+        assert [group.app_id for group in violations.groups(own, 1440)] == [tenant.app.id]

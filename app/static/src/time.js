@@ -8,6 +8,13 @@ const clock = new Intl.DateTimeFormat(undefined, {
   hourCycle: "h23",
 });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+const minute = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  hourCycle: "h23",
+});
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 
@@ -26,6 +33,10 @@ export function clockTime(iso) {
   return moment.toDateString() === new Date().toDateString() ? time : `${day.format(moment)} ${time}`;
 }
 
+export function minuteTime(iso) {
+  return minute.format(new Date(iso));
+}
+
 export function fullTime(iso) {
   return full.format(new Date(iso));
 }
@@ -36,10 +47,10 @@ export function ago(iso, now = Date.now()) {
   return relative.format(Math.round(seconds / size), unit);
 }
 
-// Turns <time datetime data-show="ago|clock|full"> into the viewer's words; the exact moment becomes its title.
+// Turns <time datetime data-show="ago|clock|minute|full"> into the viewer's words; the exact moment becomes its title.
 export function localise(root = document) {
   for (const element of root.querySelectorAll("time[data-show]")) {
-    const show = { ago, clock: clockTime, full: fullTime }[element.dataset.show];
+    const show = { ago, clock: clockTime, minute: minuteTime, full: fullTime }[element.dataset.show];
     element.textContent = show(element.dateTime);
     element.title = fullTime(element.dateTime);
   }
