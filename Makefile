@@ -49,6 +49,11 @@ load: $(VENV)/installed-dev ## Run the load target (DURATION, USERS, RATE a minu
 	@$(IN_VENV) -m local build
 	@exec $(IN_VENV) -m loadtests load
 
+.PHONY: faults
+faults: $(VENV)/installed-dev ## Kill every kind of process while a ledger client sends (ROUNDS, KINDS, SEED), then compare
+	@$(IN_VENV) -m local build
+	@exec $(IN_VENV) -m loadtests faults
+
 .PHONY: docs
 docs: $(VENV)/installed-dev ## Write the pages of docs/ that are made from code
 	@$(IN_VENV) -m scripts.document

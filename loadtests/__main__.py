@@ -24,6 +24,10 @@ def main() -> int:
                 from loadtests import load  # Locust is heavy, and the others do without it
 
                 return 0 if load.run(var, os.environ) else 1
+            case "faults":
+                from loadtests import faults
+
+                return 0 if faults.run(os.environ) else 1
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

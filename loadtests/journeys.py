@@ -3,7 +3,6 @@
 import secrets
 from typing import Any
 
-import requests
 from locust import HttpUser, constant, task
 from locust.clients import HttpSession
 
@@ -12,12 +11,9 @@ from loadtests.people import (
     Account,
     Accounts,
     FromAddress,
+    Member,
     Postman,
-    Shop,
     event,
-    next_address,
-    open_shop,
-    sign_up,
     token_in,
 )
 
@@ -33,7 +29,7 @@ class Person(HttpUser):
     pace: Pace
     accounts: Accounts
     postman: Postman
-    people: "list[Member]"
+    people: list[Member]
 
     def on_start(self) -> None:
         member = self.people.pop()
@@ -130,15 +126,3 @@ class SignedIn(Person):
 
 
 MIXES: dict[str, type[Person]] = {"plan": Visitor, "signed-in": SignedIn}
-
-
-class Member:
-    """A person made ready: address, account, signed-in browser, an app of their own."""
-
-    def __init__(self, url: str, postman: Postman) -> None:
-        self.address = next_address()
-        self.account = Account.new()
-        self.browser = requests.Session()
-        self.browser.mount("http://", FromAddress(self.address))
-        sign_up(self.browser, url, postman, self.account)
-        self.shop: Shop = open_shop(self.browser, url)

@@ -11,9 +11,9 @@ from locust.html import get_html_report
 from locust.stats import stats_history
 
 from loadtests import counters, stacks, verdict
-from loadtests.journeys import MIXES, Member
+from loadtests.journeys import MIXES
 from loadtests.pace import STEP_SECONDS, Pace, Shape, named
-from loadtests.people import Accounts, Postman
+from loadtests.people import Accounts, Member, Postman
 from loadtests.stacks import Stack
 from loadtests.verdict import Measured
 from local.demo import Trouble, seconds_of

@@ -205,3 +205,15 @@ def event(message_id: str | None = None, **payload: Any) -> bytes:
             "eventTime": int(time.time() * 1000),
         }
     ).encode()
+
+
+class Member:
+    """A person made ready: address, account, signed-in browser, an app of their own."""
+
+    def __init__(self, url: str, postman: Postman) -> None:
+        self.address = next_address()
+        self.account = Account.new()
+        self.browser = requests.Session()
+        self.browser.mount("http://", FromAddress(self.address))
+        sign_up(self.browser, url, postman, self.account)
+        self.shop: Shop = open_shop(self.browser, url)

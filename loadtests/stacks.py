@@ -60,8 +60,14 @@ class Stack:
         return [f"http://127.0.0.1:{port}" for port in sorted(set(ports))]
 
     def is_up(self) -> bool:
+        return self._says_yes("/health")
+
+    def is_ready(self) -> bool:
+        return self._says_yes("/ready")
+
+    def _says_yes(self, path: str) -> bool:
         try:
-            return requests.get(f"{self.url}/health", timeout=5).ok
+            return requests.get(f"{self.url}{path}", timeout=5).ok
         except (OSError, ValueError, requests.RequestException):
             return False
 
