@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app.extensions import db
-from app.store import folding, summary, violations
+from app.store import catalogue, folding, summary, violations
 from app.store.summary import Scope
 from app.store.violations import is_from
 from tests.auth.visitor import Mailbox, Visitor
@@ -356,3 +356,22 @@ def test_the_first_wall_holds_without_the_second(world: World, client: FlaskClie
         own = Scope(tenant.organisation_id, (world.alice.app.id, world.charlie.app.id))
         assert [sum(row.counts.values()) for row in summary.by(own, "event_name")] == [1]
         assert [group.app_id for group in violations.groups(own, 1440)] == [tenant.app.id]
+
+
+def test_an_events_page_says_what_its_latest_payloads_hold_and_how_many_they_are(
+    alice: Owner,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catalogue, "MOST_SAMPLED", 3)
+    key = alice.make_app("shop")
+    for payload in ({"old": 1}, {"a": 1}, {"a": "x", "items": [{"n": 1}, {"n": 2}]}, {"a": ""}):
+        alice.send(
+            "shop", key, [{"event": "view", "payload": payload}, {"event": "other", "payload": {"z": 1}}]
+        )
+    page = re.sub(r"<[^>]+>|\s+", " ", alice.page("/apps/shop/events/named?name=view"))
+    page = re.sub(r"\s+", " ", page)
+    assert "Of the last 3 of these events" in page
+    assert "a 66% text 2 , integer 1" in page
+    assert "items[].n 33% integer" in page
+    assert " old " not in page
+    assert " z " not in page

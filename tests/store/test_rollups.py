@@ -283,3 +283,27 @@ def test_the_spans_of_a_range_are_its_quarters_each_once(start: datetime, end: d
     all_ = [first + timedelta(minutes=15 * n) for n in range(4 * 24 * 4)]
     assert sorted(quarters) == [quarter for quarter in all_ if start <= quarter < end]
     assert all(span.start.timestamp() % (span.minutes * 60) == 0 for span in Range(start, end).spans())
+
+
+def test_ten_times_the_events_are_no_more_rows_to_read(group: GroupCommit, world: World, owner: Any) -> None:
+    """What a page adds up depends on what was sent where and when, not on how often."""
+
+    def rows() -> list[tuple[Any, ...]]:
+        fold()
+        tables = ("tallies", "violation_tallies", "events_seen", "violations_seen", "violation_groups")
+        spans = rows_of(
+            owner, "SELECT count(DISTINCT at) FROM tallies WHERE minutes = 15"
+        )  # a quarter may begin
+        return [*spans, *(rows_of(owner, f"SELECT count(*) FROM {table}")[0] for table in tables)]
+
+    def send(count: int) -> None:
+        for number in range(count):
+            one = row(world.alice.app, random.Random(number % 40), message_id=f"{count} {number}")
+            group.keep([one])
+
+    send(40)
+    before = rows()
+    send(400)
+    after = rows()
+    assert after[0] != before[0] or after == before
+    assert sum(summary.counts(world.alice.app)["verdicts"].values()) == 440
