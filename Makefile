@@ -49,6 +49,11 @@ load: $(VENV)/installed-dev ## Run the load target (DURATION, USERS, RATE a minu
 	@$(IN_VENV) -m local build
 	@exec $(IN_VENV) -m loadtests load
 
+.PHONY: bench
+bench: $(VENV)/installed-dev ## Measure ratios in one run on a stack of its own (SIZE=small: a minute)
+	@$(IN_VENV) -m local build
+	@exec $(IN_VENV) -m loadtests bench
+
 .PHONY: faults
 faults: $(VENV)/installed-dev ## Kill every kind of process while a ledger client sends (ROUNDS, KINDS, SEED), then compare
 	@$(IN_VENV) -m local build
