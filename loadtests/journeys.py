@@ -16,9 +16,7 @@ from loadtests.people import (
     event,
     token_in,
 )
-
-LOGIN, REGISTER, LOGS, DASHBOARD = "/auth/login", "/auth/register", "/api/logs", "/dashboard"
-NAMES = (LOGIN, REGISTER, LOGS, DASHBOARD)
+from loadtests.verdict import DASHBOARD, LOGIN, LOGS, REGISTER
 
 
 class Person(HttpUser):
