@@ -1,4 +1,4 @@
-"""What keeps the archive in shape, by the clock: counts folded, partitions made ahead."""
+"""What keeps the archive in shape, by the clock: counts folded, partitions made ahead, old message ids forgotten."""
 
 import structlog
 from flask import Flask
@@ -7,13 +7,14 @@ from app.extensions import db
 from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import folding, partitions
+from app.store import folding, partitions, window
 from app.store.outbox import Claim
 
 log = structlog.get_logger()
 
 FOLD_EVERY_SECONDS = 15  # deltas are few enough then that a page adds them in a millisecond
 PARTITIONS_EVERY_SECONDS = 3600
+FORGET_EVERY_SECONDS = 600
 
 
 def fold_counts(_claim: Claim) -> None:
@@ -29,6 +30,12 @@ def make_partitions(_claim: Claim) -> None:
         log.info("partitions_made", names=made)
 
 
+def forget_message_ids(_claim: Claim) -> None:
+    """Forget the ids whose window is over, in short transactions for the same reason."""
+    while window.forget():
+        db.session.commit()
+
+
 def init_app(flask_app: Flask) -> None:
     registry.declare(
         flask_app,
@@ -39,5 +46,12 @@ def init_app(flask_app: Flask) -> None:
             make_partitions,
             timeout_seconds=60,
             every_seconds=PARTITIONS_EVERY_SECONDS,
+        ),
+        Job(
+            "forget_message_ids",
+            Queue.LOW,
+            forget_message_ids,
+            timeout_seconds=300,
+            every_seconds=FORGET_EVERY_SECONDS,
         ),
     )

@@ -22,6 +22,7 @@ from tests.world import World
 ROOT = Path(__file__).parent.parent.parent
 # Every function that looks across organisations, and why it must.
 ACROSS = {
+    "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",
     "app/store/keys.py:touch": "one process writes for all keys when they were last used",
     "app/store/organisations.py:found": "an organisation is made before anybody can enter it",
