@@ -16,6 +16,7 @@ EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CURSOR = re.compile(rf"\d{{1,18}}-{EVENT_ID.pattern}")
 # A row is committed at most this long after its id was made: the request's deadline and a wide margin for clocks.
 LATE_SECONDS = 3600
+NAMELESS_DAYS = 8
 
 # json columns as text: they go into answers as they are, unparsed.
 FIELDS = """
@@ -163,22 +164,32 @@ def after(connection: Connection, app_id: int, cursor: str, limit: int) -> tuple
 
     Rows at or above the horizon are committed, but an older transaction may still be in flight and would then appear
     before them; they wait, so that order and cursor are right by construction.
+
+    The cursor's id says when it was made, and nothing much older is committed after it: the days before are not even
+    looked at, however many there are. A nameless cursor, of a page that has not seen an event yet, reaches back for
+    NAMELESS_DAYS.
     """
     xid, event_id = cursor.split("-", 1)
     rows: Sequence[Any] = connection.execute(
-        AFTER, {"app_id": app_id, "xid": int(xid), "event_id": event_id, "limit": limit}
+        AFTER, {"app_id": app_id, "xid": int(xid), "event_id": event_id, "limit": limit, "late": LATE_SECONDS}
     ).all()
     settled = [row for row in rows if row.is_settled]
     entries = [Entry(row.xid, row[0], as_json(row)) for row in settled]
     return entries, len(settled) < len(rows) or len(rows) == limit
 
 
+# An id from the future is the nameless one's, or not ours.
+SINCE = f"""
+    CASE WHEN {ID_TIME} > now() + interval '1 day' THEN now() - interval '{NAMELESS_DAYS} days'
+    ELSE {ID_TIME} - make_interval(secs => :late) END
+"""
 AFTER = text(
     f"""
     SELECT {FIELDS}, e.xid::text::bigint AS xid, e.xid < pg_snapshot_xmin(pg_current_snapshot()) AS is_settled
     FROM log_entries e
     WHERE e.app_id = :app_id
       AND (e.xid, e.event_id) > (CAST(CAST(:xid AS text) AS xid8), CAST(:event_id AS uuid))
+      AND e.received_at >= {SINCE}
     ORDER BY e.xid, e.event_id LIMIT :limit
     """  # noqa: S608
 )

@@ -5,7 +5,9 @@ from typing import Any
 
 import psycopg2
 import pytest
+import uuid_utils
 from flask import Flask
+from sqlalchemy import text
 
 from app.config import Settings
 from app.extensions import db
@@ -106,3 +108,43 @@ ENTRY = {
 def test_the_stream_filters_by_all_that_it_takes(name: str, match: str, other: str) -> None:
     assert Filters(**{name: match}).admit(ENTRY)
     assert not Filters(**{name: other}).admit(ENTRY)
+
+
+@pytest.fixture
+def old_days(owner: Any, flask_app: Flask) -> Iterator[None]:
+    """Thirty days of the past, each with a partition."""
+    days = [f"(now() AT TIME ZONE 'UTC')::date - {n}" for n in range(1, 31)]
+    with owner.cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(days)}, (now() AT TIME ZONE 'UTC')::date")
+        dates = [str(day) for day in cursor.fetchone()]
+        for n, day in enumerate(dates[:-1]):
+            following = dates[n - 1] if n else dates[-1]
+            span = f"FROM ('{day} 00:00Z') TO ('{following} 00:00Z')"
+            cursor.execute(f"CREATE TABLE old_{n} PARTITION OF log_entries FOR VALUES {span}")
+    yield
+    with owner.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {', '.join(f'old_{n}' for n in range(30))}")
+
+
+def test_a_stream_looks_into_the_last_days_only(owner: Any, old_days: None) -> None:
+    """Otherwise every look of every viewer would cost an index per day that is kept."""
+    chosen = {
+        "app_id": 1,
+        "xid": 1,
+        "event_id": str(uuid_utils.uuid7()),
+        "limit": 10,
+        "late": events.LATE_SECONDS,
+    }
+    with db.engine.connect() as connection:
+        plan = connection.execute(text(f"EXPLAIN {events.AFTER.text}"), chosen).scalars().all()
+        nameless = chosen | {"event_id": events.NAMELESS_CURSOR_ID}
+        wide = connection.execute(text(f"EXPLAIN {events.AFTER.text}"), nameless).scalars().all()
+    assert sum("old_" in line and "Scan" in line for line in plan) <= 1
+    assert sum("old_" in line and "Scan" in line for line in wide) <= events.NAMELESS_DAYS
+
+
+def test_a_cursor_still_finds_what_came_after_it(writers: list[Any]) -> None:
+    """With an id as the product makes them, whose time bounds the look."""
+    add(writers[0], "first")
+    writers[0].commit()
+    assert after(f"1-{uuid_utils.uuid7()}")[0] == ["first"]
