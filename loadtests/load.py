@@ -79,6 +79,8 @@ class Run:
         found = verdict.load_json(self.measured, seconds, asked, hit)
         if self._wishes.shape.ends_early:
             found |= {"knee": self._knee, "ok": self._knee > 0}
+        if not self._wishes.shape.is_timed:
+            found |= {"is_timed": False, "ok": not self.measured.reasons and self.measured.count > 0}
         return found
 
     def report(self) -> str:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gevent
 
@@ -12,12 +12,16 @@ STEP_FACTOR = 1.4
 
 @dataclass(frozen=True)
 class Shape:
-    """`rate`: requests a minute after so many seconds. `ends_early`: a missed threshold ends it (the knee)."""
+    """`rate`: requests a minute after so many seconds. `ends_early`: a missed threshold ends it (the knee).
+
+    `is_timed`: answer times count; else only failures do, as on a machine that is busy with other things.
+    """
 
     meaning: str
     seconds: float
     rate: Callable[[float], float]
     ends_early: bool = False
+    is_timed: bool = True
 
 
 def steady(rate: float) -> Callable[[float], float]:
@@ -27,7 +31,7 @@ def steady(rate: float) -> Callable[[float], float]:
 def named(name: str, rate: float, seconds: float | None) -> Shape:
     """The shape called so. rate: requests a minute, where the shape has none of its own. Raises KeyError."""
     shapes = {
-        "smoke": Shape("does it work at all", 15, steady(min(rate, 120))),
+        "smoke": Shape("does it work at all", 15, steady(min(rate, 120)), is_timed=False),
         "target": Shape("the promise", 300, steady(rate)),
         "peak": Shape("20 requests a second", 120, steady(20 * 60)),
         "soak": Shape("the promise for an hour", 3600, steady(rate)),
@@ -36,7 +40,7 @@ def named(name: str, rate: float, seconds: float | None) -> Shape:
         ),
     }
     chosen = shapes[name]
-    return chosen if seconds is None else Shape(chosen.meaning, seconds, chosen.rate, chosen.ends_early)
+    return chosen if seconds is None else replace(chosen, seconds=seconds)
 
 
 def _rising(first: float) -> Callable[[float], float]:
