@@ -20,8 +20,8 @@ from app.dashboard import (
     plan_api,
     settings_api,
 )
+from app.ingest import batches, slices, upkeep
 from app.ingest import routes as ingest_routes
-from app.ingest import upkeep
 from app.live import bell, stream
 from app.store import keeping, tenancy
 
@@ -46,8 +46,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
     upkeep.init_app(flask_app)
+    slices.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
+    flask_app.register_blueprint(batches.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)
     flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)

@@ -102,6 +102,19 @@ class Settings:
     max_body_bytes: int = setting(
         "Largest inline body, unpacked.", parse=whole_number, default=5 * 1024 * 1024
     )
+    max_batch_bytes: int = setting(
+        "Largest upload worked through by a job, as sent and unpacked.",
+        parse=whole_number,
+        default=200 * 1024 * 1024,
+    )
+    max_batches_waiting: int = setting(
+        "Most uploads of one app that are not worked through yet; more are answered 429.",
+        parse=whole_number,
+        default=10,
+    )
+    history_days: int = setting(
+        "How long finished jobs and worked-through uploads are remembered.", parse=whole_number, default=14
+    )
     max_event_bytes: int = setting("Largest single event.", parse=whole_number, default=64 * 1024)
     max_batch_events: int = setting("Most events in one inline body.", parse=whole_number, default=1000)
     max_depth: int = setting("Deepest nesting of an event.", parse=whole_number, default=32)

@@ -29,6 +29,9 @@ OPEN = {
 GUARDED = {
     "ingest.take": "send",
     "ingest.validate": "send",
+    "batches.take_batch": "send",
+    "batches.show_batch": "send",
+    "batches.show_refused": "send",
     "api.create_app_": "manage",
     "api.list_events": "read",
     "api.show_event": "read",
@@ -117,14 +120,21 @@ def test_only_write_keys_open_the_front_door(plain_app: Flask) -> None:
         for rule in plain_app.url_map.iter_rules()
         if getattr(plain_app.view_functions[rule.endpoint], "required", None) is Permission.SEND
     }
-    assert sending == {"/api/logs", "/api/logs/<app_id>", "/api/logs/<app_id>/validate"}
+    assert sending == {
+        "/api/logs",
+        "/api/logs/<app_id>",
+        "/api/logs/<app_id>/validate",
+        "/api/logs/<app_id>/batches",
+        "/api/logs/<app_id>/batches/<batch_id>",
+        "/api/logs/<app_id>/batches/<batch_id>/refused",
+    }
 
 
 def test_nothing_changes_by_get(plain_app: Flask) -> None:
     """A view that changes something has no GET of its own."""
     for rule in plain_app.url_map.iter_rules():
         required = getattr(plain_app.view_functions[rule.endpoint], "required", None)
-        if required in (Permission.SEND,):
+        if required in (Permission.SEND,) and not rule.endpoint.startswith("batches.show_"):
             assert "GET" not in (rule.methods or ()), rule
 
 

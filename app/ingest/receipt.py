@@ -12,6 +12,7 @@ from app.validation.sentences import sentence
 
 # What one rejected event's reason means and what to do about it.
 REASONS = {
+    "bad_csv": "This line is not CSV in UTF-8 with as many cells as the header. Check its quotes.",
     "bad_json": "This line is not valid JSON.",
     "bad_message_id": "`messageId` must be a string of at most 256 characters.",
     "bad_payload": "`payload` (or `properties`) must be an object.",

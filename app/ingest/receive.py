@@ -27,8 +27,7 @@ def receive(
 
     Raises Refusal `busy` when the events could not be committed in time; sending them again is safe.
     """
-    plan = current(app)
-    judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
+    judged = judge_all(app, events)
     rows = [
         row(app, e, j, fallback_id(request_id, n), environment)
         for n, (e, j) in enumerate(zip(events, judged, strict=True))
@@ -40,9 +39,13 @@ def receive(
 
 def check(app: AppRef, events: Sequence[Received]) -> Receipt:
     """Judge only: nothing is kept or announced."""
+    return Receipt(app.plan_version, events, judge_all(app, events), None)
+
+
+def judge_all(app: AppRef, events: Sequence[Received]) -> list[Judgement]:
+    """The verdict on each event, by the plan that is published now."""
     plan = current(app)
-    judged = [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
-    return Receipt(app.plan_version, events, judged, None)
+    return [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
 
 
 def fallback_id(request_id: str, index: int) -> str:

@@ -46,6 +46,10 @@ class JobFailed(Exception):
         self.may_retry = may_retry
 
 
+class JobUnfinished(Exception):
+    """Not a failure: the job made progress, has more to do, and lets others of its queue have their turn."""
+
+
 def declare(flask_app: Flask, *jobs: Job) -> None:
     """Make a room's jobs known to the worker. A name may be taken once."""
     known: dict[str, Job] = flask_app.extensions.setdefault("jobs", {})

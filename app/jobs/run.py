@@ -10,7 +10,7 @@ from app import metrics
 from app.extensions import db
 from app.jobs import registry
 from app.jobs.queues import Queue, wake
-from app.jobs.registry import Job, JobFailed
+from app.jobs.registry import Job, JobFailed, JobUnfinished
 from app.store import outbox, tenancy
 from app.store.outbox import Claim
 
@@ -70,6 +70,9 @@ def _try(job: Job, claim: Claim) -> str:
     try:
         with UnixSignalDeathPenalty(job.timeout_seconds, JobTimeoutException):
             job.function(claim)
+    except JobUnfinished:
+        outbox.continue_(claim.id)
+        return "continued"
     except JobFailed as failure:
         return _fail(job, claim, failure.reason, failure.may_retry)
     except JobTimeoutException:

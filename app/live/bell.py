@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from app import metrics
 from app.config import Settings
-from app.extensions import connect_redis
+from app.extensions import connect_redis, state_redis
 from app.store.apps import AppRef
 from app.store.keeping import Outcome, Status
 
@@ -61,6 +61,15 @@ def announce(app: AppRef, outcomes: Sequence[Outcome]) -> None:
     """Ring the app's bell if anything new was kept."""
     if any(outcome.status is Status.STORED for outcome in outcomes):
         current_app.extensions["bell"].ring(app.id)
+
+
+def announce_now(app: AppRef) -> None:
+    """Ring the app's bell from a process without gevent, where no greenlet ever would."""
+    try:
+        state_redis().publish(CHANNEL, str(app.id))
+        metrics.ANNOUNCEMENTS.labels("rung").inc()
+    except RedisError:
+        metrics.ANNOUNCEMENTS.labels("lost").inc()
 
 
 def heard(url: str) -> Iterator[set[int]]:

@@ -91,9 +91,9 @@ CLAIMED = "incoming JOIN claimed USING (event_id)"
 # One statement, so one round trip and one commit. A message id that is already known is not claimed, and what is not
 # claimed is neither kept nor counted. Claims are made in one order everywhere, so that two commits never deadlock.
 # Nearly every event breaks nothing, and planning what counts violations costs a commit of one event a quarter.
-KEEP, KEEP_FLAWLESS = (
+# Whoever keeps events puts its own `incoming` before this.
+THEN_KEEP, THEN_KEEP_FLAWLESS = (
     f"""
-WITH incoming ({COLUMNS}) AS (SELECT * FROM unnest({ARRAYS})),
 claimed AS (
     INSERT INTO message_ids (app_id, message_id, organisation_id, event_id, digest)
     SELECT app_id, message_id, organisation_id, event_id, decode(digest, 'hex')
@@ -108,6 +108,10 @@ tallied AS ({deltas.tallied(CLAIMED, at="now()")}){broken}
 SELECT event_id::text FROM claimed
 """  # noqa: S608  (made of constants of this file)
     for broken in (f", broken AS ({deltas.broken(CLAIMED, at='now()')})", "")
+)
+KEEP, KEEP_FLAWLESS = (
+    f"WITH incoming ({COLUMNS}) AS (SELECT * FROM unnest({ARRAYS})), {then}"  # noqa: S608  (likewise)
+    for then in (THEN_KEEP, THEN_KEEP_FLAWLESS)
 )
 
 KNOWN = """
@@ -217,7 +221,7 @@ class GroupCommit:
                 return self._add(rows)
             except (psycopg2.Error, ValueError) as error:  # ValueError: what psycopg2 itself cannot encode
                 self._disconnect()
-                if _is_poison(error):
+                if is_poison(error):
                     return self._commit_around_poison(rows, ends_at)
                 if not is_busy(error) or time.monotonic() + pause > ends_at:
                     raise
@@ -238,20 +242,10 @@ class GroupCommit:
         with self._connected().cursor() as cursor:
             cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
             claimed = {event_id for (event_id,) in cursor}
-            known = self._known(cursor, [row for row in rows if row.event_id not in claimed])
+            known = known_among(cursor, [row for row in rows if row.event_id not in claimed])
         metrics.COMMIT_SECONDS.observe(time.perf_counter() - began)
         metrics.COMMIT_ROWS.observe(len(rows))
-        return [_outcome(row, claimed, known) for row in rows]
-
-    @staticmethod
-    def _known(
-        cursor: psycopg2.extensions.cursor, rows: Sequence[Row]
-    ) -> dict[tuple[int, str], tuple[str, str]]:
-        """Event id and digest of what was there first. A statement of its own: only a new snapshot sees it."""
-        if not rows:
-            return {}
-        cursor.execute(KNOWN, [[row.app_id for row in rows], [row.message_id for row in rows]])
-        return {(app_id, message_id): (event_id, digest) for app_id, message_id, event_id, digest in cursor}
+        return [outcome(row, claimed, known) for row in rows]
 
     def _connected(self) -> psycopg2.extensions.connection:
         if self._connection is None or self._connection.closed:
@@ -269,13 +263,24 @@ class GroupCommit:
             self._connection = None
 
 
-def _is_poison(error: Exception) -> bool:
+def is_poison(error: Exception) -> bool:
     """Is it the rows that are wrong, rather than the moment?"""
     state = getattr(error, "pgcode", None) or ""
     return isinstance(error, ValueError) or state.startswith(POISON_CLASSES)
 
 
-def _outcome(row: Row, claimed: set[str], known: dict[tuple[int, str], tuple[str, str]]) -> Outcome:
+def known_among(
+    cursor: psycopg2.extensions.cursor, rows: Sequence[Row]
+) -> dict[tuple[int, str], tuple[str, str]]:
+    """Event id and digest of what was there first. A statement of its own: only a new snapshot sees it."""
+    if not rows:
+        return {}
+    cursor.execute(KNOWN, [[row.app_id for row in rows], [row.message_id for row in rows]])
+    return {(app_id, message_id): (event_id, digest) for app_id, message_id, event_id, digest in cursor}
+
+
+def outcome(row: Row, claimed: set[str], known: dict[tuple[int, str], tuple[str, str]]) -> Outcome:
+    """What became of a row. Raises psycopg2.OperationalError where only another try can tell."""
     if row.event_id in claimed:
         return Outcome(Status.STORED, row.event_id)
     if (row.app_id, row.message_id) not in known:

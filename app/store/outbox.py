@@ -41,6 +41,11 @@ CLAIM = text(
     """  # noqa: S608  (made of constants of this file)
 )
 FINISH = text("UPDATE outbox SET state = 'done', done_at = now(), last_error = NULL WHERE id = :id")
+# Behind all that is due already, and with all its attempts: what it did until now is done.
+CONTINUE = text(
+    "UPDATE outbox SET state = 'waiting', locked_until = NULL, last_error = NULL, attempts = 0, not_before = now()"
+    " WHERE id = :id AND state = 'running'"
+)
 RETRY = text(
     """
     UPDATE outbox SET state = 'waiting', locked_until = NULL, last_error = :error,
@@ -96,6 +101,12 @@ def claim(queue: str, lock_seconds: Mapping[str, int]) -> Claim | None:
 def finish(outbox_id: int) -> None:
     """The job is done; the caller commits, together with what the job changed."""
     db.session.execute(FINISH, {"id": outbox_id})
+
+
+@across_organisations()
+def continue_(outbox_id: int) -> None:
+    """The job has more to do; it is due again at once. The caller commits, together with what the job changed."""
+    db.session.execute(CONTINUE, {"id": outbox_id})
 
 
 @across_organisations()

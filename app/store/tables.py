@@ -511,3 +511,50 @@ class Invitation(Base):
             postgresql_where=text("accepted_at IS NULL AND revoked_at IS NULL"),
         ),
     )
+
+
+class Batch(Base):
+    """One large upload: kept as it came, then worked through by a job, slice by slice."""
+
+    __tablename__ = "batches"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    app_id: Mapped[int] = belongs_to("apps.id")
+    environment: Mapped[str | None] = mapped_column(Text)  # of the key that sent it
+    format: Mapped[str] = mapped_column(Text)
+    bytes_total: Mapped[int] = mapped_column(BigInteger, server_default="0")  # unpacked
+    outbox_id: Mapped[int | None] = mapped_column(BigInteger)  # its job; none while the upload is not whole
+    bytes_done: Mapped[int] = mapped_column(BigInteger, server_default="0")  # where the next slice begins
+    lines_done: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    # Events by status, by verdict and by reason of refusal.
+    counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    created_at: Mapped[datetime] = moment(default=True)
+    finished_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        CheckConstraint("format IN ('ndjson','json','csv')", name="format"),
+        Index("ix_batches_app_id_created_at", "app_id", "created_at"),  # "our uploads, newest first"
+    )
+
+
+class BatchChunk(Base):
+    """A piece of an upload's bytes; all but the last have one length, so that any place in it is found at once."""
+
+    __tablename__ = "batch_chunks"
+    batch_id: Mapped[uuid.UUID] = mapped_column(
+        UUID(as_uuid=True), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BatchRefusal(Base):
+    """A line of an upload that is no event, and why."""
+
+    __tablename__ = "batch_refusals"
+    batch_id: Mapped[uuid.UUID] = mapped_column(
+        UUID(as_uuid=True), ForeignKey("batches.id", ondelete="CASCADE"), primary_key=True
+    )
+    line: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)

@@ -22,6 +22,8 @@ from tests.world import World
 ROOT = Path(__file__).parent.parent.parent
 # Every function that looks across organisations, and why it must.
 ACROSS = {
+    "app/store/batches.py:forget_abandoned": "upkeep drops broken-off uploads of all organisations",
+    "app/store/batches.py:forget_old": "upkeep",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",
     "app/store/keys.py:touch": "one process writes for all keys when they were last used",
@@ -34,6 +36,7 @@ ACROSS = {
     "app/store/invitations.py:accept": "the same secret, used up",
     "app/store/outbox.py:claim": "a worker does every organisation's jobs",
     "app/store/outbox.py:finish": "the same worker",
+    "app/store/outbox.py:continue_": "the same worker",
     "app/store/outbox.py:retry": "the same worker",
     "app/store/outbox.py:bury": "the same worker",
     "app/store/outbox.py:due": "the sweeper looks for every organisation's jobs",
@@ -54,6 +57,8 @@ INGESTED = {
     "log_entries",
     "tally_deltas",
     "violation_deltas",
+    "batches",
+    "batch_refusals",
 }
 # What runs with the owner's rights, and so outside of every wall.
 OWNERS_FUNCTIONS = {"make_log_entries_partitions"}
