@@ -65,8 +65,8 @@ class BatchRef:
 
 
 SELECT = """
-SELECT b.id, b.organisation_id, b.app_id, a.slug, b.environment, b.format, b.bytes_total, b.bytes_done, b.lines_done, b.counts,
-    b.created_at, b.finished_at, b.outbox_id IS NOT NULL, o.state, o.last_error
+SELECT b.id, b.organisation_id, b.app_id, a.slug, b.environment, b.format, b.bytes_total, b.bytes_done,
+    b.lines_done, b.counts, b.created_at, b.finished_at, b.outbox_id IS NOT NULL, o.state, o.last_error
 FROM batches b JOIN apps a ON a.id = b.app_id LEFT JOIN outbox o ON o.id = b.outbox_id
 """
 FIND = text(f"{SELECT} WHERE b.organisation_id = :organisation_id AND b.id = :id")
