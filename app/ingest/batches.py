@@ -29,6 +29,13 @@ blueprint.after_request(cors.allow)
 BATCH_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+@blueprint.url_value_preprocessor
+def expect_much(_endpoint: str | None, _values: dict[str, Any] | None) -> None:
+    """The general limit is for bodies that are held whole. Here, because it is checked before the view is reached."""
+    body.check_type(request.content_type or "")  # a form would be read whole
+    request.max_content_length = settings().max_batch_bytes + 1
+
+
 @blueprint.post("/api/logs/<app_id>/batches")
 @require(Permission.SEND)
 def take_batch(app_id: str) -> Response:
@@ -36,7 +43,6 @@ def take_batch(app_id: str) -> Response:
     most_bytes = settings().max_batch_bytes
     cors.check(g.write_key.cors_origins)
     allowance.spend(1, g.write_key.key_id, g.organisation_id)
-    body.check_type(request.content_type or "")
     if (request.content_length or 0) > most_bytes:
         raise too_large(most_bytes)
     if batches.unfinished(g.sender.id) >= settings().max_batches_waiting:

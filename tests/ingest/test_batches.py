@@ -199,6 +199,14 @@ def test_a_bomb_is_defused_piece_by_piece(packing: str, bomb: bytes) -> None:
     assert max(made) < 17_000_000
 
 
+def test_an_upload_may_be_larger_than_any_inline_body(
+    client: FlaskClient, world: World, owner: Owner
+) -> None:
+    body = b'{"event":"a"}\n' + b" " * 40_000_000
+    upload(client, world.alice, body)
+    assert rows(owner, "SELECT sum(length(content)) FROM batch_chunks") == [(len(body),)]
+
+
 def test_an_upload_over_the_limit_is_refused_while_it_comes_in(
     flask_app: Flask, client: FlaskClient, world: World, owner: Owner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
