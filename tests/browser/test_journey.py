@@ -77,7 +77,7 @@ def test_the_key_is_shown_once(page: Page) -> None:
     page.get_by_role("link", name="Watch it arrive").click()
     page.get_by_role("link", name="Settings").click()
     assert key not in page.content()
-    expect(page.get_by_text(key[:10])).to_be_visible()
+    expect(page.get_by_role("cell", name=key[:10])).to_be_visible()
 
 
 def test_a_taken_app_id_is_said_beside_the_field_and_nothing_typed_is_lost(
