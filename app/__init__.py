@@ -12,6 +12,7 @@ from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import (
     api,
+    history_pages,
     insight_pages,
     key_pages,
     keys_api,
@@ -60,4 +61,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
+    flask_app.register_blueprint(history_pages.blueprint)
     return flask_app

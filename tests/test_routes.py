@@ -58,6 +58,7 @@ GUARDED = {
     "pages.new_write_key": "manage",
     "pages.revoke_write_key": "manage",
     "pages.change_settings": "manage",
+    "history.show": "read",
     "insight.organisation": "read",
     "insight.overview": "read",
     "insight.events": "read",

@@ -87,14 +87,21 @@ def slug_for(name: str) -> str:
 @blueprint.get("/<app_id>/events")
 @require(Permission.READ)
 def list_events(app_id: str) -> Response:
-    """Stored events, newest first, by keyset: page n costs what page 1 costs."""
+    """Stored events, newest first, by keyset: page n costs what page 1 costs.
+
+    A search may end before the page is full: `searched_to` says how far back it looked, `next_cursor` goes on there.
+    """
     app = the_app(app_id)
     limit = whole_number("limit", default=50, least=1, most=MOST_EVENTS)
     cursor = request.args.get("cursor")
-    page = events.page(app.id, asked_filters(), limit + 1, decode_cursor(cursor) if cursor else None)
-    shown = page[:limit]
-    next_cursor = encode_cursor(shown[-1]) if len(page) > limit else None
-    return json_response({"events": [stream.with_sentences(e) for e in shown], "next_cursor": next_cursor})
+    found = events.page(app.id, asked_filters(), limit, decode_cursor(cursor) if cursor else None)
+    return json_response(
+        {
+            "events": [stream.with_sentences(event) for event in found.events],
+            "next_cursor": encode_cursor(found.looked_to) if found.looked_to else None,
+            "searched_to": found.looked_to[0] if found.looked_to else None,
+        }
+    )
 
 
 @blueprint.get("/<app_id>/events/<event_id>")
@@ -193,11 +200,9 @@ def moment(name: str) -> datetime | None:
         raise Refusal("bad_filter", f"`{name}` is a moment such as 2026-01-31T12:00:00Z.") from error
 
 
-def encode_cursor(entry: dict[str, Any]) -> str:
+def encode_cursor(place: events.Place) -> str:
     """Where a page ended: opaque to clients, and no secret."""
-    return base64.urlsafe_b64encode(
-        f"{entry['received_at'].isoformat()} {entry['event_id']}".encode()
-    ).decode()
+    return base64.urlsafe_b64encode(f"{place[0].isoformat()} {place[1]}".encode()).decode()
 
 
 def decode_cursor(cursor: str) -> tuple[datetime, str]:

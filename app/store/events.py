@@ -1,6 +1,7 @@
 """Stored events: pages of them, one of them, and what came after a cursor."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -17,6 +18,14 @@ CURSOR = re.compile(rf"\d{{1,18}}-{EVENT_ID.pattern}")
 # A row is committed at most this long after its id was made: the request's deadline and a wide margin for clocks.
 LATE_SECONDS = 3600
 NAMELESS_DAYS = 8
+# How long a filtered page looks for more, and how many events at a time: few first, for each may be large.
+BUDGET_SECONDS = 2.0
+QUICK_SECONDS = 0.25
+FIRST_SLICE = 500
+MOST_SLICE = 20_000
+NEWEST_FIRST = "ORDER BY e.received_at DESC, e.event_id DESC"
+
+Place = tuple[datetime, str]  # an event's, in the order of time: received_at and event_id
 
 # json columns as text: they go into answers as they are, unparsed.
 FIELDS = """
@@ -91,22 +100,83 @@ class Entry:
         return f"{self.xid}-{self.event_id}"
 
 
-def page(
-    app_id: int, filters: Filters, limit: int, before: tuple[datetime, str] | None = None
-) -> list[dict[str, Any]]:
-    """Newest first, at most `limit`, older than `before` (the last row's received_at and event_id)."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Events newest first, and how far back was looked: the place to go on from. None: nothing older is left."""
+
+    events: list[dict[str, Any]]
+    looked_to: Place | None
+
+
+def page(app_id: int, filters: Filters, limit: int, before: Place | None = None) -> Found:
+    """At most `limit` events that pass the filters, older than the place `before`.
+
+    There is no index for what a filter asks, so a page looks at the newest events, slice by slice, until it is full,
+    nothing is left, or BUDGET_SECONDS are over. So it costs what was asked for, however much history there is.
+
+    Road not taken: windows of time. A day may hold ten events or ten million; a slice of rows costs what it costs.
+    """
     conditions, values = filters.as_sql()
-    if before:
-        conditions += " AND (e.received_at, e.event_id) < (:before_at, CAST(:before_id AS uuid))"
-        values |= {"before_at": before[0], "before_id": before[1]}
+    is_plain = filters == Filters(received_from=filters.received_from, received_to=filters.received_to)
+    ends_at = time.monotonic() + BUDGET_SECONDS
+    rows = FIRST_SLICE
+    found: list[dict[str, Any]] = []
+    while True:
+        began = time.monotonic()
+        end = None if is_plain else _slice_end(app_id, filters, rows, before)
+        found += _between(app_id, conditions, values, limit + 1 - len(found), before, end)
+        if len(found) > limit:
+            return Found(found[:limit], place_of(found[limit - 1]))
+        if end is None or time.monotonic() > ends_at:
+            return Found(found, end)
+        before = end
+        if time.monotonic() - began < QUICK_SECONDS:
+            rows = min(rows * 4, MOST_SLICE)
+
+
+def _slice_end(app_id: int, filters: Filters, rows: int, before: Place | None) -> Place | None:
+    """The place of the last of so many events, whatever they are; None where fewer are left. An index's question."""
+    moments = Filters(received_from=filters.received_from, received_to=filters.received_to)
+    conditions, values = moments.as_sql()
+    older, place = _older(before)
+    row = db.session.execute(
+        text(
+            f"SELECT e.received_at, e.event_id::text FROM log_entries e WHERE e.app_id = :app_id {conditions} {older}"  # noqa: S608
+            f" {NEWEST_FIRST} OFFSET :skipped LIMIT 1"
+        ),
+        values | place | {"app_id": app_id, "skipped": rows - 1},
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def _between(
+    app_id: int, conditions: str, values: dict[str, Any], limit: int, before: Place | None, end: Place | None
+) -> list[dict[str, Any]]:
+    """What passes, older than `before`, down to `end` and with it."""
+    older, place = _older(before)
+    if end:
+        older += " AND e.received_at >= :end_at AND (e.received_at, e.event_id) >= (:end_at, CAST(:end_id AS uuid))"
+        place |= {"end_at": end[0], "end_id": end[1]}
     rows = db.session.execute(
         text(
-            f"SELECT {FIELDS} FROM log_entries e WHERE e.app_id = :app_id {conditions}"  # noqa: S608
-            " ORDER BY e.received_at DESC, e.event_id DESC LIMIT :limit"
+            f"SELECT {FIELDS} FROM log_entries e WHERE e.app_id = :app_id {conditions} {older}"  # noqa: S608
+            f" {NEWEST_FIRST} LIMIT :limit"
         ),
-        values | {"app_id": app_id, "limit": limit},
+        values | place | {"app_id": app_id, "limit": limit},
     )
     return [as_json(row) for row in rows]
+
+
+def _older(before: Place | None) -> tuple[str, dict[str, Any]]:
+    """The condition and its parameters; the moment alone once more, by which whole partitions are left out."""
+    if before is None:
+        return "", {}
+    sql = "AND e.received_at <= :before_at AND (e.received_at, e.event_id) < (:before_at, CAST(:before_id AS uuid))"
+    return sql, {"before_at": before[0], "before_id": before[1]}
+
+
+def place_of(event: Mapping[str, Any]) -> Place:
+    return event["received_at"], event["event_id"]
 
 
 def find(app_id: int, event_id: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, SendingApp, call
 from tests.browser.test_live import SHEET, cart
+from tests.conftest import eventually
 
 WIDE = "document.documentElement.scrollWidth"
 PAGES = (
@@ -20,6 +21,7 @@ PAGES = (
     "{app}/events/named?name=add_to_cart",
     "{app}/events/{event}",
     "{app}/violations",
+    "{app}/history?q=e&path=price",
     "{app}/plan",
     "{app}/settings",
 )
@@ -49,4 +51,4 @@ def test_every_icon_of_the_bar_and_the_sections_is_drawn(app: SendingApp) -> Non
     drawn = "[...document.querySelectorAll('.bar .icon, .sections .icon')].filter(i => i.checkVisibility())"
     names = app.page.evaluate(f"{drawn}.map(i => i.querySelector('use').getAttribute('href').split('#')[1])")
     assert {"chart-bar", "list-search"} <= set(names)
-    app.page.wait_for_function(f"{drawn}.every(i => i.querySelector('use').getBBox().width > 0)")
+    eventually(lambda: app.page.evaluate(f"{drawn}.every(i => i.querySelector('use').getBBox().width > 0)"))

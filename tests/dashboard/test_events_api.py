@@ -5,7 +5,10 @@ from typing import Any
 import orjson
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import event
 
+from app.extensions import db
+from app.store import events
 from tests.world import World
 
 SHEET = b"eventName,eventPayload,dataType\nbuy,price,number\n"
@@ -167,3 +170,96 @@ def test_a_page_costs_the_same_number_of_queries_however_long(
     statements.clear()
     listed(filled, client, "?limit=1000")
     assert len(statements) == one <= 3
+
+
+@pytest.fixture
+def long_past(owner: Any, filled: World) -> int:
+    """Two thousand events before today's, of which the very first alone says `needle`."""
+    return add_past(owner, filled.alice.app, 2_000)
+
+
+def add_past(owner: Any, app: Any, count: int, first: int = 1) -> int:
+    with owner.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO log_entries (app_id, received_at, event_id, organisation_id, message_id, event_name, verdict,"
+            " digest, violations, payload, envelope) SELECT %s, now() - make_interval(secs => n), gen_random_uuid(),"
+            " %s, 'past ' || n, 'look', 'valid', '', '[]',"
+            " json_build_object('what', CASE n WHEN 2000 THEN 'Needle' ELSE 'hay' END), '{}'"
+            " FROM generate_series(%s, %s) AS n",
+            (app.id, app.organisation_id, first, first + count - 1),
+        )
+        cursor.execute("ANALYZE log_entries")
+    return count
+
+
+def test_a_search_says_how_far_it_looked_and_goes_on_from_there(
+    client: FlaskClient, filled: World, long_past: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "BUDGET_SECONDS", 0)
+    page = listed(filled, client, "?q=needle")
+    assert (page["events"], page["searched_to"] < listed(filled, client)["events"][-1]["received_at"]) == (
+        [],
+        True,
+    )
+    looked, turns = page["searched_to"], 1
+    while page["next_cursor"] and not page["events"]:
+        page = listed(filled, client, f"?q=needle&cursor={page['next_cursor']}")
+        turns += 1
+        assert page["searched_to"] is None or page["searched_to"] < looked
+        looked = page["searched_to"]
+    assert ids(page) == ["past 2000"]
+    assert turns == 5  # of FIRST_SLICE each: neither a slice twice, nor one left out
+
+
+def test_a_search_within_its_budget_needs_one_question_of_the_client(
+    client: FlaskClient, filled: World, long_past: int
+) -> None:
+    page = listed(filled, client, "?q=NEEDLE")
+    assert (ids(page), page["next_cursor"], page["searched_to"]) == (["past 2000"], None, None)
+
+
+def test_pages_of_a_search_have_no_gap_and_no_overlap(
+    client: FlaskClient, filled: World, long_past: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "BUDGET_SECONDS", 0)
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = listed(filled, client, f"?event=look&limit=300&cursor={cursor}")
+        seen += ids(page)
+        cursor = page["next_cursor"]
+    assert len(seen) == len(set(seen)) == long_past + 1
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=50", "limit=50&q=nothing", "limit=50&verdict=invalid&kind=empty_value"]
+)
+def test_a_page_costs_no_more_with_ten_times_the_history(
+    client: FlaskClient, filled: World, owner: Any, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """In pages of the database that it reads, for the first page and for one in the middle."""
+    monkeypatch.setattr(events, "BUDGET_SECONDS", 0)
+    add_past(owner, filled.alice.app, 2_000)
+    few = read_blocks(client, filled, query)
+    add_past(owner, filled.alice.app, 18_000, first=2_001)
+    many = read_blocks(client, filled, query)
+    assert many <= few * 2
+
+
+def read_blocks(client: FlaskClient, filled: World, query: str) -> int:
+    """Blocks that the statements of a page and of the next one touch, cached or not."""
+    explained: list[int] = []
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "FROM log_entries" in statement and not statement.startswith("EXPLAIN"):
+            plan = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement.rpartition('; ')[2]}"
+            top = connection.exec_driver_sql(plan, parameters).scalar_one()[0]["Plan"]
+            explained.append(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+    event.listen(db.engine, "after_cursor_execute", explain)
+    try:
+        cursor = listed(filled, client, f"?{query}")["next_cursor"]
+        listed(filled, client, f"?{query}&cursor={cursor}")
+    finally:
+        event.remove(db.engine, "after_cursor_execute", explain)
+    assert explained
+    return sum(explained)

@@ -18,6 +18,7 @@ export const ICONS = [
   "eye-off",
   "file-upload",
   "filter-off",
+  "history",
   "key",
   "keyboard",
   "link",

@@ -7,7 +7,7 @@ export function parseEntries(text) {
   const parsed = JSON.parse(text);
   const entries = Array.isArray(parsed) ? parsed : parsed.events;
   for (const entry of entries) texts.set(entry, text);
-  return { entries, nextCursor: parsed.next_cursor ?? null };
+  return { entries, nextCursor: parsed.next_cursor ?? null, searchedTo: parsed.searched_to ?? null };
 }
 
 export function exactly(entry) {

@@ -1,4 +1,4 @@
-// The list on the page, newest first: at most MOST_ROWS rows, whatever arrives.
+// The list on the page, newest first: at most `most` rows, whatever arrives.
 
 import { verdictBadge } from "../event/verdict.js";
 import { plainSentence } from "../event/sentence.js";
@@ -10,7 +10,7 @@ export const MOST_ROWS = 500;
 const MOST_TINTED = 5;
 
 // body: the <tbody>; eventUrl: an address with EVENT_ID in it; onOpen(entry, row): a row was chosen.
-export function makeRows(body, eventUrl, onOpen) {
+export function makeRows(body, eventUrl, onOpen, most = MOST_ROWS) {
   const entries = new Map(); // event_id → entry, for exactly the rows that are there
 
   body.addEventListener("click", (click) => {
@@ -28,7 +28,7 @@ export function makeRows(body, eventUrl, onOpen) {
   // batch: oldest first, as the stream sends it
   function prepend(batch) {
     const isCalm = batch.length <= MOST_TINTED;
-    const rows = fresh(batch).slice(-MOST_ROWS).reverse().map((entry) => make(entry, isCalm));
+    const rows = fresh(batch).slice(-most).reverse().map((entry) => make(entry, isCalm));
     body.prepend(...rows);
     trim(() => body.lastElementChild);
     return rows.length;
@@ -42,7 +42,7 @@ export function makeRows(body, eventUrl, onOpen) {
 
   function trim(next) {
     let trimmed = false;
-    while (body.childElementCount > MOST_ROWS) {
+    while (body.childElementCount > most) {
       const row = next();
       entries.delete(row.dataset.event);
       row.remove();

@@ -1,0 +1,26 @@
+"""The history: every stored event by time, with filters that live in the address."""
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from app.auth.require import Permission, require
+from app.dashboard import api, pages
+from app.dashboard.assets import embedded
+from app.validation.model import Verdict, ViolationKind
+
+blueprint = Blueprint("history", __name__)
+
+
+@blueprint.get("/apps/<app_id>/history")
+@require(Permission.READ)
+def show(app_id: str) -> ResponseReturnValue:
+    """The filters and an empty list; the page's script asks for the events. Raises Refusal `bad_filter`."""
+    frame, _ = pages.shell_of(app_id)
+    return render_template(
+        "dashboard/history.html",
+        shell=frame,
+        asked=api.asked_filters(),
+        verdicts=list(Verdict),
+        kinds=list(ViolationKind),
+        page_data=embedded(pages.addresses(app_id)),
+    )
