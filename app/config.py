@@ -115,6 +115,11 @@ class Settings:
     history_days: int = setting(
         "How long finished jobs and worked-through uploads are remembered.", parse=whole_number, default=14
     )
+    retention_days: int = setting(
+        "For how many days (UTC) events are kept where an app does not say; at least 1.",
+        parse=whole_number,
+        default=90,
+    )
     max_event_bytes: int = setting("Largest single event.", parse=whole_number, default=64 * 1024)
     max_batch_events: int = setting("Most events in one inline body.", parse=whole_number, default=1000)
     max_depth: int = setting("Deepest nesting of an event.", parse=whole_number, default=32)
@@ -166,6 +171,8 @@ class Settings:
     def __post_init__(self) -> None:
         if len(self.secret_key) < 32:
             raise ConfigurationError("SECRET_KEY must have at least 32 characters.")
+        if self.retention_days < 1:
+            raise ConfigurationError("RETENTION_DAYS must be 1 or more.")
         if self.log_format not in ("json", "pretty"):
             raise ConfigurationError("LOG_FORMAT must be `json` or `pretty`.")
         public = urlsplit(self.public_url)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from wtforms import StringField
 
-from app import metrics
+from app import extensions, metrics
 from app.auth.require import Permission, open_door, require
 from app.dashboard import api, keys_api, plan_table, settings_api
 from app.dashboard.assets import asset, embedded
@@ -242,6 +242,7 @@ def _settings_page(app_id: str, error: str | None = None) -> str:
         ingest_url=ingest_url(app_id),
         write_keys=kept.write_keys(app),
         settings=apps.settings_of(app),
+        default_retention_days=extensions.settings().retention_days,
     )
 
 
@@ -290,6 +291,8 @@ def change_settings(app_id: str) -> ResponseReturnValue:
         "exempt_system_events": "exempt_system_events" in form,
         "is_disabled": "is_disabled" in form,
     }
+    if (days := form.get("retention_days")) is not None:
+        chosen["retention_days"] = keys_api.days_of(days)
     try:
         settings_api.choose(api.the_app(app_id), chosen)
     except Refusal as refusal:

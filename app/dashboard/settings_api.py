@@ -1,7 +1,9 @@
-"""An app's settings over JSON: its name, whose pages may send, the system events' rule, and whether it takes events."""
+"""An app's settings over JSON: its name, whose pages may send, the system events' rule, whether it takes events,
+and for how long they are kept.
+"""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, Response
@@ -11,7 +13,7 @@ from app.dashboard.api import app_name, the_app
 from app.dashboard.json import json_body, json_response
 from app.errors import Refusal
 from app.extensions import db
-from app.store import apps, audit
+from app.store import apps, audit, retention
 from app.store.apps import AppRef, AppSettings
 from app.store.audit import Action
 
@@ -20,7 +22,7 @@ blueprint = Blueprint("settings_api", __name__, url_prefix="/api/apps")
 # An origin as browsers write it (RFC 6454, 6.2): scheme, host in lower case, and the port unless it is the usual one.
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 MOST_ORIGINS = 50
-CHOICES = ("name", "cors_origins", "exempt_system_events", "is_disabled")
+CHOICES = ("name", "cors_origins", "exempt_system_events", "is_disabled", "retention_days")
 
 
 @blueprint.get("/<app_id>")
@@ -49,13 +51,29 @@ def choose(app: AppRef, asked: dict[str, Any]) -> AppSettings:
     for name in ("exempt_system_events", "is_disabled"):
         if not isinstance(getattr(chosen, name), bool):
             raise Refusal("bad_setting", f"`{name}` is true or false.", 422)
-    kept = AppSettings(
-        app_name(chosen.name), origins(chosen.cors_origins), chosen.exempt_system_events, chosen.is_disabled
+    kept = replace(
+        chosen,
+        name=app_name(chosen.name),
+        cors_origins=origins(chosen.cors_origins),
+        retention_days=retention_days(chosen.retention_days),
     )
     apps.change(app, kept)
     audit.record(Action.APP_CHANGED, "app", app.slug, changed=" ".join(sorted(asked)))
     db.session.commit()
     return kept
+
+
+def retention_days(given: Any) -> int | None:
+    """For how many days events are kept; None: as the operator set. Raises Refusal `bad_setting`."""
+    if given is None:
+        return None
+    if type(given) is not int or not retention.LEAST_DAYS <= given <= retention.MOST_DAYS:
+        rule = (
+            f"`retention_days` is a whole number from {retention.LEAST_DAYS} to {retention.MOST_DAYS},"
+            " or null for as long as the operator set."
+        )
+        raise Refusal("bad_setting", rule, 422)
+    return given
 
 
 def origins(given: Any) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
-"""What keeps the archive in shape, by the clock: counts folded, partitions made ahead, old message ids forgotten."""
+"""What keeps the archive in shape, by the clock: counts folded, partitions made ahead, old message ids and
+events forgotten.
+"""
 
 import structlog
 from flask import Flask
 
-from app.extensions import db
+from app.extensions import db, settings
 from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import folding, partitions, window
+from app.store import folding, partitions, retention, window
 from app.store.outbox import Claim
 
 log = structlog.get_logger()
@@ -15,6 +17,7 @@ log = structlog.get_logger()
 FOLD_EVERY_SECONDS = 15  # deltas are few enough then that a page adds them in a millisecond
 PARTITIONS_EVERY_SECONDS = 3600
 FORGET_EVERY_SECONDS = 600
+RETENTION_EVERY_SECONDS = 3600
 
 
 def fold_counts(_claim: Claim) -> None:
@@ -36,6 +39,17 @@ def forget_message_ids(_claim: Claim) -> None:
         db.session.commit()
 
 
+def forget_events(_claim: Claim) -> None:
+    """Drop the days that no app keeps, then, slice by slice, what single apps keep no longer."""
+    days = settings().retention_days
+    dropped = retention.drop_days(days)
+    db.session.commit()
+    if dropped:
+        log.info("partitions_dropped", names=dropped)
+    while retention.expire(days):
+        db.session.commit()
+
+
 def init_app(flask_app: Flask) -> None:
     registry.declare(
         flask_app,
@@ -53,5 +67,12 @@ def init_app(flask_app: Flask) -> None:
             forget_message_ids,
             timeout_seconds=300,
             every_seconds=FORGET_EVERY_SECONDS,
+        ),
+        Job(
+            "forget_events",
+            Queue.LOW,
+            forget_events,
+            timeout_seconds=600,
+            every_seconds=RETENTION_EVERY_SECONDS,
         ),
     )

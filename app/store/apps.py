@@ -93,23 +93,28 @@ def create(organisation_id: int, slug: str, name: str) -> AppRef:
 
 @dataclass(frozen=True, slots=True)
 class AppSettings:
-    """What an app's owner may choose. cors_origins: whose pages may send; `*`: any."""
+    """What an app's owner may choose. cors_origins: whose pages may send; `*`: any.
+
+    retention_days: for how many days events are kept; None: as long as the operator set.
+    """
 
     name: str
     cors_origins: tuple[str, ...]
     exempt_system_events: bool
     is_disabled: bool
+    retention_days: int | None
 
 
 SETTINGS = text(
     """
-    SELECT name, cors_origins, exempt_system_events, disabled_at IS NOT NULL
+    SELECT name, cors_origins, exempt_system_events, disabled_at IS NOT NULL, retention_days
     FROM apps WHERE id = :id AND organisation_id = :organisation_id
     """
 )
 CHANGE = text(
     """
     UPDATE apps SET name = :name, cors_origins = :cors_origins, exempt_system_events = :exempt_system_events,
+        retention_days = :retention_days,
         disabled_at = CASE WHEN :is_disabled THEN coalesce(disabled_at, now()) END
     WHERE id = :id AND organisation_id = :organisation_id
     """
@@ -119,8 +124,8 @@ CHANGE = text(
 def settings_of(app: AppRef) -> AppSettings:
     """The app's settings."""
     found = db.session.execute(SETTINGS, {"id": app.id, "organisation_id": app.organisation_id}).one()
-    name, origins, exempt_system_events, is_disabled = found
-    return AppSettings(name, tuple(origins), exempt_system_events, is_disabled)
+    name, origins, *others = found
+    return AppSettings(name, tuple(origins), *others)
 
 
 def change(app: AppRef, chosen: AppSettings) -> None:
@@ -134,6 +139,7 @@ def change(app: AppRef, chosen: AppSettings) -> None:
             "cors_origins": list(chosen.cors_origins),
             "exempt_system_events": chosen.exempt_system_events,
             "is_disabled": chosen.is_disabled,
+            "retention_days": chosen.retention_days,
         },
     )
 

@@ -199,5 +199,6 @@ def forget_before(day: datetime) -> None:
 
     Call it in the transaction that drops them. Every counter lies within one UTC day, so nothing has to be subtracted.
     """
+    db.session.execute(LOCK)  # a fold at the same time could add what it read before
     for step in FORGET:
         db.session.execute(text(step), {"day": day})

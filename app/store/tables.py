@@ -202,8 +202,12 @@ class App(Base):
     exempt_system_events: Mapped[bool] = mapped_column(server_default="false")
     cors_origins: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{*}")
     disabled_at: Mapped[datetime | None] = moment(null=True)
+    retention_days: Mapped[int | None] = mapped_column()  # none: as the setting says
     created_at: Mapped[datetime] = moment(default=True)
-    __table_args__ = (UniqueConstraint("organisation_id", "slug"),)
+    __table_args__ = (
+        UniqueConstraint("organisation_id", "slug"),
+        CheckConstraint("retention_days BETWEEN 1 AND 3650", name="retention_days"),
+    )
 
 
 class WriteKey(Base):

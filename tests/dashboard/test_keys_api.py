@@ -235,11 +235,23 @@ def test_a_disabled_app_refuses_its_senders_and_takes_them_again(client: FlaskCl
         ({"cors_origins": ["https://shop.example/path"]}, "bad_origin"),
         ({"cors_origins": "https://shop.example"}, "bad_origin"),
         ({"name": " "}, "bad_name"),
+        ({"retention_days": 0}, "bad_setting"),
+        ({"retention_days": 3651}, "bad_setting"),
+        ({"retention_days": True}, "bad_setting"),
+        ({"retention_days": "30"}, "bad_setting"),
     ],
 )
 def test_settings_are_checked(client: FlaskClient, world: World, asked: dict[str, Any], code: str) -> None:
     answer = patch(client, world.alice, **asked)
     assert (answer.status_code, answer.get_json()["code"]) == (422, code)
+
+
+def test_an_app_says_for_how_long_its_events_are_kept(client: FlaskClient, world: World) -> None:
+    assert world.alice.get(client, "/api/apps/shop").get_json()["retention_days"] is None
+    assert patch(client, world.alice, retention_days=30).get_json()["retention_days"] == 30
+    assert world.alice.get(client, "/api/apps/shop").get_json()["retention_days"] == 30
+    assert world.charlie.get(client, "/api/apps/shop").get_json()["retention_days"] is None
+    assert patch(client, world.alice, retention_days=None).get_json()["retention_days"] is None
 
 
 def test_a_page_may_send_if_the_app_knows_its_origin(client: FlaskClient, world: World) -> None:

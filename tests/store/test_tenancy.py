@@ -45,6 +45,8 @@ ACROSS = {
     "app/store/sessions.py:alive": "a session is looked up by its id, and says which organisation is meant",
     "app/store/sessions.py:revoke": "a session that ends may be another organisation's",
     "app/store/sessions.py:prune": "upkeep",
+    "app/store/retention.py:drop_days": "upkeep drops the days that no app of any organisation keeps",
+    "app/store/retention.py:expire": "upkeep",
     "app/store/folding.py:fold": "upkeep",
     "app/store/folding.py:forget_before": "upkeep",
 }
@@ -61,7 +63,7 @@ INGESTED = {
     "batch_refusals",
 }
 # What runs with the owner's rights, and so outside of every wall.
-OWNERS_FUNCTIONS = {"make_log_entries_partitions"}
+OWNERS_FUNCTIONS = {"make_log_entries_partitions", "drop_log_entries_before", "expire_log_entries"}
 OWNED = sorted(
     table.name
     for table in db.metadata.sorted_tables
