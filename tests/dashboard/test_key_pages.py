@@ -71,7 +71,9 @@ def test_nonsense_is_refused_on_the_page_and_what_was_typed_stays(person: Visito
 
 def test_settings_are_kept_by_their_form(person: Visitor) -> None:
     origins = "https://a.example\nhttps://b.example:8443"
-    answer = person.submit("/apps/mine/settings", name="Ours", cors_origins=origins, is_disabled="on", retention_days="30")
+    answer = person.submit(
+        "/apps/mine/settings", name="Ours", cors_origins=origins, is_disabled="on", retention_days="30"
+    )
     assert answer.status_code == 303
     page = person.ask("GET", "/apps/mine/settings").text
     assert "https://b.example:8443" in page
