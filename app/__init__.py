@@ -21,6 +21,7 @@ from app.dashboard import (
     plan_api,
     settings_api,
 )
+from app.dashboard.openapi import views as openapi
 from app.ingest import batches, slices, upkeep
 from app.ingest import routes as ingest_routes
 from app.live import bell, stream
@@ -61,5 +62,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
+    flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
     return flask_app

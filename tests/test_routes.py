@@ -22,6 +22,8 @@ OPEN = {
     "auth.verify",
     "auth.logout",
     "organisation.show_invitation",
+    "openapi.show_document",
+    "openapi.show_page",
 }
 
 # What each of the others asks for. A new route fails here until somebody has thought about whom it is for; then

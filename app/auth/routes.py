@@ -62,6 +62,7 @@ def show_register() -> ResponseReturnValue:
 @blueprint.post("/register")
 @open_door
 def register() -> ResponseReturnValue:
+    """Ask for an account: a code is mailed, and whether the address was known is not told."""
     return _take(journeys.register, RegisterForm, "auth/register.html")
 
 
@@ -77,6 +78,7 @@ def show_login() -> ResponseReturnValue:
 @blueprint.post("/login")
 @open_door
 def login() -> ResponseReturnValue:
+    """Sign in: the password first, then what the answer names as next."""
     return _take(journeys.login, LoginForm, "auth/login.html")
 
 

@@ -1,0 +1,288 @@
+"""What there is to say about each route beside its address, methods, permission and docstring, which it has itself.
+
+Keyed by endpoint. A route below /api that has no line here fails tests/dashboard/test_openapi.py, and so does an
+example that is not answered as it says.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.dashboard.api import MOST_EVENTS
+from app.dashboard.insight_pages import STATES
+from app.dashboard.openapi.schemas import (
+    COUNT,
+    FLAG,
+    KIND,
+    MOMENT,
+    TEXT,
+    VERDICT,
+    Schema,
+    list_of,
+    object_of,
+    ref,
+)
+from app.dashboard.plan_api import MODES
+from app.dashboard.scope import RANGES
+from app.plans.importing import FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A body, and the status with which it is answered. `query`: what stands behind the path."""
+
+    name: str
+    value: Any
+    status: int
+    media_type: str = "application/json"
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One route. `answers`: status → schema, None where no body comes. `media_type`: of the good answers."""
+
+    tag: str
+    answers: dict[int, Schema | None]
+    query: dict[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    examples: tuple[Example, ...] = ()
+    media_type: str = "application/json"
+    is_csrf_checked: bool = False
+    headers: dict[str, Schema] = field(default_factory=dict)
+
+
+EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
+PLAN = "eventName,eventPayload,dataType,required\nview,sku,text,true\nview,price,number,false\n"
+FILTERS: dict[str, Schema] = {
+    **dict.fromkeys(
+        ("event", "path", "app_version", "platform", "session"), {"type": "string", "maxLength": 256}
+    ),
+    "verdict": VERDICT,
+    "kind": KIND,
+}
+SCOPE: dict[str, Schema] = {
+    "range": {"enum": list(RANGES)},
+    "from": MOMENT,
+    "to": MOMENT,
+    "platform": {"type": "string", "maxLength": 256},
+    "app_version": {"type": "string", "maxLength": 256},
+}
+SENT = (
+    Example("one event", EVENT, 200),
+    Example("an array", [{**EVENT, "messageId": "m-2"}, {"eventName": "buy"}], 200),
+    Example("a batch", {"batch": [{**EVENT, "messageId": "m-3"}]}, 200),
+    Example("not an event", {"payload": {}}, 400),
+)
+ERROR = ref("Error")
+CREDENTIALS = object_of({"email": {"type": "string", "format": "email"}, "password": TEXT})
+NEXT = object_of({"next": {"enum": ["verify", "totp", "passkey", None]}})
+DAYS: Schema = {"type": ["integer", "null"], "minimum": 1, "maximum": 3650}
+
+DESCRIBED: dict[str, Described] = {
+    "ingest.take": Described(
+        "Events", {200: ref("Receipt"), 400: ERROR}, body=ref("SentEvents"), examples=SENT
+    ),
+    "ingest.validate": Described(
+        "Events", {200: ref("Receipt"), 400: ERROR}, body=ref("SentEvents"), examples=SENT
+    ),
+    "batches.take_batch": Described(
+        "Events",
+        {202: object_of({"batch_id": TEXT, "status_url": TEXT})},
+        body={},
+        examples=(
+            Example("lines", '{"eventName": "view"}\n{"eventName": "buy"}\n', 202, "application/x-ndjson"),
+        ),
+    ),
+    "batches.show_batch": Described("Events", {200: ref("Batch"), 404: ERROR}),
+    "batches.show_refused": Described("Events", {200: TEXT, 404: ERROR}, media_type="application/x-ndjson"),
+    "tokens.exchange": Described(
+        "Keys",
+        {
+            200: object_of(
+                {"access_token": TEXT, "token_type": TEXT, "expires_in": COUNT, "scopes": list_of(TEXT)}
+            )
+        },
+        body=object_of(
+            {}, scopes=list_of(TEXT), expires_in={"type": "integer", "minimum": 1, "maximum": 900}
+        ),
+        examples=(
+            Example("five minutes, to read", {"scopes": ["read"], "expires_in": 300}, 200),
+            Example("the usual", {}, 200),
+        ),
+    ),
+    "api.create_app_": Described(
+        "Apps",
+        {201: object_of({"app_id": TEXT, "write_key": TEXT}), 422: ERROR},
+        body=object_of({"name": TEXT}, app_id=TEXT),
+        examples=(
+            Example("an app", {"name": "Kiosk", "app_id": "kiosk"}, 201),
+            Example("no name", {"name": ""}, 422),
+        ),
+    ),
+    "settings_api.show_settings": Described("Apps", {200: ref("App"), 404: ERROR}),
+    "settings_api.change_settings": Described(
+        "Apps",
+        {200: ref("App"), 404: ERROR, 422: ERROR},
+        body=object_of(
+            {}, name=TEXT, cors_origins=list_of(TEXT), exempt_system_events=FLAG, is_disabled=FLAG
+        ),
+        examples=(Example("let a page send", {"cors_origins": ["https://shop.example"]}, 200),),
+    ),
+    "api.list_events": Described(
+        "Reading",
+        {
+            200: object_of(
+                {"events": list_of(ref("StoredEvent")), "next_cursor": {"type": ["string", "null"]}}
+            )
+        },
+        query={
+            "limit": {"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": 50},
+            "cursor": TEXT,
+            **FILTERS,
+            "from": MOMENT,
+            "to": MOMENT,
+            "q": {"type": "string", "maxLength": 256},
+        },
+    ),
+    "api.show_event": Described("Reading", {200: ref("StoredEvent"), 404: ERROR}),
+    "api.show_summary": Described(
+        "Reading",
+        {200: object_of({"verdicts": {"type": "object"}, "events": list_of(ref("Counted"))})},
+        query={"from": MOMENT, "to": MOMENT},
+    ),
+    "api.live": Described(
+        "Reading",
+        {200: TEXT},
+        query={"cursor": TEXT, **FILTERS},
+        headers={"Last-Event-ID": TEXT},
+        media_type="text/event-stream",
+    ),
+    "plan_api.import_plan": Described(
+        "Plans",
+        {
+            200: object_of(
+                {
+                    "plan_version": COUNT,
+                    "rules": COUNT,
+                    "events": COUNT,
+                    "problems": list_of(ref("Problem")),
+                    "warnings": list_of({}),
+                    "loss": list_of({}),
+                }
+            ),
+            422: ref("PlanInvalid"),
+        },
+        query={"format": {"enum": list(FORMATS)}, "mode": {"enum": list(MODES)}, "publish": FLAG},
+        body={},
+        examples=(
+            Example("a sheet", PLAN, 200, "text/csv", "?format=csv&publish=true"),
+            Example(
+                "a sheet with a mistake", PLAN.replace("number", "colour"), 422, "text/csv", "?format=csv"
+            ),
+            Example(
+                "a JSON Schema", {"view": {"type": "object"}}, 200, query="?format=json-schema&mode=merge"
+            ),
+        ),
+    ),
+    "plan_api.show_expected": Described(
+        "Plans",
+        {200: object_of({"plan_version": {"type": ["integer", "null"]}, "fields": {}})},
+        query={"event": TEXT},
+    ),
+    "keys_api.list_api_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
+    "keys_api.create_api_key": Described(
+        "Keys",
+        {201: object_of({"api_key": TEXT, "id": COUNT, "scopes": list_of(TEXT)}), 422: ERROR},
+        body=object_of({"scopes": list_of({"enum": ["read", "manage"]})}, name=TEXT, expires_in_days=DAYS),
+        examples=(
+            Example("for a script", {"scopes": ["read"], "name": "CI", "expires_in_days": 90}, 201),
+            Example("no scope", {"scopes": []}, 422),
+        ),
+    ),
+    "keys_api.delete_api_key": Described("Keys", {204: None, 404: ERROR}),
+    "keys_api.list_write_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
+    "keys_api.create_write_key": Described(
+        "Keys",
+        {201: object_of({"write_key": TEXT, "id": COUNT}), 422: ERROR},
+        body=object_of(
+            {}, name=TEXT, environment={"type": ["string", "null"]}, answers=TEXT, expires_in_days=DAYS
+        ),
+        examples=(
+            Example("for staging", {"name": "staging", "environment": "staging"}, 201),
+            Example("answers of no kind", {"answers": "loud"}, 422),
+        ),
+    ),
+    "keys_api.delete_write_key": Described("Keys", {204: None, 404: ERROR}),
+    "insight.show_overview": Described(
+        "Insight",
+        {
+            200: object_of(
+                {"verdicts": {"type": "object"}, "series": list_of({}), "coverage": ref("Coverage")}
+            )
+        },
+        query=SCOPE,
+    ),
+    "insight.show_catalogue": Described(
+        "Insight", {200: object_of({"events": list_of(ref("Counted"))})}, query=SCOPE
+    ),
+    "insight.show_coverage": Described("Insight", {200: ref("Coverage")}, query=SCOPE),
+    "insight.change_exclusion": Described(
+        "Insight",
+        {200: object_of({"excluded": {"type": "object"}}), 404: ERROR},
+        body=object_of({"event": TEXT}, reason=TEXT),
+        examples=(
+            Example("left out", {"event": "view", "reason": "Comes with the next release."}, 200),
+            Example("asked for again", {"event": "view", "reason": ""}, 200),
+            Example("in no plan", {"event": "unheard of"}, 404),
+        ),
+    ),
+    "insight.show_violations": Described(
+        "Insight",
+        {200: object_of({"violations": list_of(ref("ViolationGroup"))})},
+        query={**SCOPE, "state": {"enum": [*STATES, "regressed"]}},
+    ),
+    "insight.change_decision": Described(
+        "Insight",
+        {200: object_of({"id": TEXT, "state": TEXT}), 404: ERROR, 422: ERROR},
+        body=object_of(
+            {"state": {"enum": list(STATES)}},
+            muted_until={"type": ["string", "null"]},
+            until_version={"type": ["string", "null"]},
+            note={"type": ["string", "null"]},
+            assignee_id={"type": ["integer", "null"]},
+        ),
+        examples=(Example("of nothing that was seen", {"state": "known", "note": "The cart's."}, 404),),
+    ),
+    "auth.csrf": Described("Signing in", {200: object_of({"csrf_token": TEXT})}),
+    "auth.register": Described(
+        "Signing in",
+        {202: NEXT},
+        body=CREDENTIALS,
+        examples=(
+            Example("an account", {"email": "ada@shop.example", "password": "correct horse battery"}, 202),
+        ),
+        is_csrf_checked=True,
+    ),
+    "auth.login": Described(
+        "Signing in",
+        {200: NEXT, 202: NEXT, 401: ERROR},
+        body=CREDENTIALS,
+        examples=(
+            Example("a wrong password", {"email": "eve@shop.example", "password": "not the password"}, 401),
+        ),
+        is_csrf_checked=True,
+    ),
+    "auth.verify": Described(
+        "Signing in",
+        {200: NEXT, 401: ERROR},
+        body=object_of({"email": {"type": "string", "format": "email"}, "code": TEXT}),
+        examples=(Example("a wrong code", {"email": "ada@shop.example", "code": "00000000"}, 401),),
+        is_csrf_checked=True,
+    ),
+    "auth.logout": Described("Signing in", {200: {}}, is_csrf_checked=True),
+    "health.alive": Described("Health", {200: object_of({"status": TEXT})}),
+    "health.ready": Described(
+        "Health", {status: object_of({"status": TEXT, "parts": list_of(TEXT)}) for status in (200, 503)}
+    ),
+    "openapi.show_document": Described("Health", {200: {"type": "object"}}),
+}
