@@ -17,7 +17,7 @@ from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
 from app.plans.explained import explained
-from app.store import apps, audit, events, summary
+from app.store import apps, audit, deleting, events, summary
 from app.store.apps import AppRef
 from app.store.audit import Action
 from app.store.events import Filters
@@ -111,6 +111,24 @@ def show_event(app_id: str, event_id: str) -> Response:
     return json_response(explained_event(the_app(app_id), event_id))
 
 
+@blueprint.delete("/<app_id>/events/<event_id>")
+@require(Permission.MANAGE)
+def delete_event(app_id: str, event_id: str) -> Response:
+    """Delete one event for good, and take it out of every count."""
+    remove_event(the_app(app_id), event_id)
+    return Response(status=204)
+
+
+def remove_event(app: AppRef, event_id: str) -> None:
+    """Delete the app's event of that id; commits. Raises Refusal `unknown_event`."""
+    known = events.is_event_id(event_id)
+    name = deleting.delete(app.organisation_id, app.id, event_id) if known else None
+    if name is None:
+        raise unknown_event()
+    audit.record(Action.DELETED, "event", event_id, app=app.slug, name=name)
+    db.session.commit()
+
+
 def explained_event(app: AppRef, event_id: str) -> dict[str, Any]:
     """The app's event as a person reads it. Raises Refusal `unknown_event`."""
     return explained(app, stream.with_sentences(the_event(app, event_id)))
@@ -120,8 +138,12 @@ def the_event(app: AppRef, event_id: str) -> dict[str, Any]:
     """The app's event of that id. Raises Refusal `unknown_event`."""
     known = events.find(app.id, event_id) if events.is_event_id(event_id) else None
     if known is None:
-        raise Refusal("unknown_event", "There is no such event in this app.", 404)
+        raise unknown_event()
     return known
+
+
+def unknown_event() -> Refusal:
+    return Refusal("unknown_event", "There is no such event in this app.", 404)
 
 
 @blueprint.get("/<app_id>/summary")

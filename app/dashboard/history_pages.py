@@ -1,6 +1,6 @@
 """The history: every stored event by time, with filters that live in the address."""
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth.require import Permission, require
@@ -24,3 +24,11 @@ def show(app_id: str) -> ResponseReturnValue:
         kinds=list(ViolationKind),
         page_data=embedded(pages.addresses(app_id)),
     )
+
+
+@blueprint.post("/apps/<app_id>/events/<event_id>/delete")
+@require(Permission.MANAGE)
+def delete(app_id: str, event_id: str) -> ResponseReturnValue:
+    """Delete one event, and back to the others."""
+    api.remove_event(api.the_app(app_id), event_id)
+    return redirect(url_for("history.show", app_id=app_id), 303)

@@ -199,7 +199,10 @@ def event(app_id: str, event_id: str) -> ResponseReturnValue:
     frame, app = shell_of(app_id)
     entry = api.explained_event(app, event_id)
     return render_template(
-        "dashboard/event.html", shell=frame, page_data=embedded(addresses(app_id) | {"entry": entry})
+        "dashboard/event.html",
+        shell=frame,
+        event_id=event_id,
+        page_data=embedded(addresses(app_id) | {"entry": entry}),
     )
 
 

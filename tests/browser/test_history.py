@@ -120,3 +120,17 @@ def test_hostile_filters_and_events_stay_text(app: SendingApp, text: str) -> Non
 def test_the_first_minute_points_to_the_line_that_sends(page: Page, app: SendingApp) -> None:
     page.goto(f"{app.path}/history")
     expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
+
+
+def test_an_event_is_deleted_from_its_page_after_a_second_thought(app: SendingApp) -> None:
+    app.send({"eventName": "kept"})
+    (result,) = app.send({"eventName": "unwanted"})["results"]
+    app.page.goto(f"{app.path}/events/{result['event_id']}")
+    delete = app.page.get_by_role("button", name="Delete for good")
+    expect(delete).to_be_hidden()
+    app.page.get_by_text("Delete this event…").click()
+    assert violations(app.page) == []
+    delete.click()
+    app.page.wait_for_url("**/history")
+    expect(app.page.locator(ROWS)).to_have_count(1)
+    expect(app.page.locator(".row-name")).to_have_text("kept")

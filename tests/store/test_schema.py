@@ -13,6 +13,7 @@ FORBIDDEN = {
     "ingest": [
         "SELECT * FROM log_entries",
         "UPDATE log_entries SET verdict = 'valid'",
+        "DELETE FROM log_entries",
         "DELETE FROM message_ids",
         "SELECT * FROM users",
         "SELECT * FROM plan_versions",
@@ -21,7 +22,6 @@ FORBIDDEN = {
     ],
     "app": [
         "UPDATE log_entries SET verdict = 'valid'",
-        "DELETE FROM log_entries",
         "TRUNCATE users",
         "DROP TABLE users",
         "CREATE TABLE mine (id int)",

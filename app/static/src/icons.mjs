@@ -33,6 +33,7 @@ export const ICONS = [
   "settings",
   "sun",
   "terminal-2",
+  "trash",
   "user-circle",
   "x",
 ];
