@@ -11,6 +11,8 @@ from app.dashboard.json import json_response
 from app.errors import Refusal
 from app.extensions import db
 from app.plans import current, importing, publishing
+from app.plans.aside import aside
+from app.plans.reading import Reading
 from app.store import audit
 from app.store.apps import AppRef
 from app.store.audit import Action
@@ -36,11 +38,14 @@ def import_plan(app_id: str) -> Response:
         request.get_data(),
         mode=request.args.get("mode", "replace"),
         is_published=is_published == "true",
+        reading=Reading(request.args.get("sheet")),
     )
     return json_response(answer)
 
 
-def take_plan(app: AppRef, format_: str, body: bytes, *, mode: str, is_published: bool) -> dict[str, Any]:
+def take_plan(
+    app: AppRef, format_: str, body: bytes, *, mode: str, is_published: bool, reading: Reading
+) -> dict[str, Any]:
     """Make a version of the app's plan from a file; commits.
 
     Raises Refusal `unknown_format`, `bad_mode`, and `plan_invalid` (422) with every problem in it.
@@ -49,7 +54,7 @@ def take_plan(app: AppRef, format_: str, body: bytes, *, mode: str, is_published
         raise Refusal("unknown_format", f"`format` is one of {', '.join(importing.FORMATS)}.")
     if mode not in MODES:
         raise Refusal("bad_mode", "`mode` is replace or merge.")
-    imported = importing.read(format_, body)
+    imported = aside(importing.read, format_, body, reading)
     if imported.problems:
         raise invalid(imported.problems)
     version = publishing.publish(

@@ -8,12 +8,14 @@ from typing import Final
 
 from app.validation.problems import PlanInvalid, Problem
 
-MOST_ROWS: Final = 100_000
+MOST_ROWS: Final = 100_001  # the header is one of them
 MOST_COLUMNS: Final = 200
 MOST_CELL_CHARACTERS: Final = 20_000
 DELIMITERS: Final = ",;\t|"
 # How Excel may say which delimiter it used, on a line of its own before the header.
 SEPARATOR_LINE: Final = "sep="
+# With these a spreadsheet begins a formula or a command.
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 # Files that are often named .csv, and are none: zip (XLSX), OLE (XLS), PDF, PNG, GIF, JPEG, executables.
 FOREIGN: Final = (
     b"PK\x03\x04",
@@ -41,7 +43,10 @@ def decode(body: bytes) -> tuple[str, list[Problem]]:
     Raises PlanInvalid `not_a_sheet` for what is no text at all.
     """
     if body.startswith(FOREIGN):
-        raise PlanInvalid([Problem("not_a_sheet", "This is not a text file. Save the sheet as CSV (UTF-8).")])
+        message = "This is not a text file. Save the sheet as CSV (UTF-8)."
+        if body.startswith(FOREIGN[0]):
+            message = "This is not a text file. Import a workbook as XLSX, or save the sheet as CSV (UTF-8)."
+        raise PlanInvalid([Problem("not_a_sheet", message)])
     warnings: list[Problem] = []
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = _decode(body, "utf-16")
@@ -90,14 +95,28 @@ def rows(text: str, delimiter: str | None = None) -> Iterator[Row]:
         if (begins == 1 and named) or not any(cell.strip() for cell in cells):
             continue
         count += 1
-        _check_size(begins, cells, count)
-        yield Row(begins, [cell.strip() for cell in cells])
+        check_size(begins, cells, count)
+        yield Row(begins, [unguarded(cell.strip()) for cell in cells])
 
 
-def _check_size(line: int, cells: list[str], count: int) -> None:
+def guarded(cell: str) -> str:
+    """The cell as a spreadsheet may see it: what it would take for a formula gets an apostrophe before it.
+
+    CWE-1236; the full-width forms too, which some spreadsheets fold. `unguarded` takes exactly that away again.
+    """
+    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def unguarded(cell: str) -> str:
+    """The cell without the apostrophe that `guarded` put before it."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+
+
+def check_size(line: int, cells: list[str], count: int) -> None:
+    """Raises PlanInvalid `too_large` for a row beyond the limits; `count` is its number among those kept."""
     too_large = None
     if count > MOST_ROWS:
-        too_large = f"The sheet has more than {MOST_ROWS:,} rows."
+        too_large = f"The sheet has more than {MOST_ROWS - 1:,} rows below its header."
     elif len(cells) > MOST_COLUMNS:
         too_large = f"The row has more than {MOST_COLUMNS} cells."
     elif max(map(len, cells)) > MOST_CELL_CHARACTERS:

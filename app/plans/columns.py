@@ -26,6 +26,10 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "required": ("required", "isrequired", "mandatory", "ispropertyrequired", "propertyrequired"),
     "condition": ("condition", "conditions"),
     "nullable": ("nullable", "isnullable", "allownull"),
+    "is_array": ("ispropertyarray", "isarray", "propertyisarray"),
+    "kind": ("propertykind",),
+    "event_description": ("eventdescription", "eventdefinition"),
+    "event_tags": ("eventtags", "eventcategory"),
     "severity": ("severity",),
     "description": ("description", "propertydescription", "comment", "notes"),
     "owner": ("owner",),
@@ -52,6 +56,12 @@ CONSTRAINTS: Final = (
     *("enum", "const", "pattern", "format", "minimum", "maximum"),
     *("min_length", "max_length", "min_items", "max_items", "unique_items"),
 )
+# What a sheet says of an event, under the name that an event's definition has for it.
+OF_EVENT: Final = {"event_description": "description", "event_tags": "tags"}
+# Properties of somebody or something else than the event.
+FOREIGN_KINDS: Final = frozenset(
+    {"user", "user property", "system", "system property", "group", "group property"}
+)
 TYPES: Final[dict[str, Type]] = {
     **dict.fromkeys(("text", "string", "str", "varchar", "char"), Type.TEXT),
     **dict.fromkeys(("integer", "int", "long", "bigint", "whole number"), Type.INTEGER),
@@ -76,8 +86,13 @@ def recognise(header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
     found: dict[str, int] = {}
     unknown: list[str] = []
     by_name = {name: column for column, names in COLUMNS.items() for name in names}
+    bare = [re.sub(r"[\W_]+", "", title.lower()) for title in header]
+    if (
+        "propertyvaluetype" in bare
+    ):  # as Avo's template has it: then this other column says whose property it is
+        by_name["propertytype"] = "kind"
     for position, title in enumerate(header):
-        column = by_name.get(re.sub(r"[\W_]+", "", title.lower()))
+        column = by_name.get(bare[position])
         if column is not None and column not in found:
             found[column] = position
         elif title:

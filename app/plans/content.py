@@ -7,20 +7,22 @@ The content is one JSON object, kept as text in the order of the file that it ca
      "events": {"purchase": {"rules": […], "conditions": […]},
                 "push": {"schema": {…} | true | false, "bundle": "1"}}}
 
-An event is described by rules and conditions (app/validation/rules.py) or by a JSON Schema. A schema's
+An event is described by rules and conditions (app/validation/rules.py) or by a JSON Schema; `description` and
+`tags`, for people, may stand beside either. A schema's
 `#/$defs/…` and `#/definitions/…` point into its bundle, whose dialect holds for schemas that name none.
 `matching` says how names are compared where rules describe them: `relaxed` (case, and space or underscore,
 don't count) or `exact`; schemas are exact about both. `judging` (app/validation/options.py) and `common`,
 rules or a schema for all events (app/validation/shared.py), need not be there.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from app.validation.paths import relax
 
 Content = dict[str, Any]
+LONGEST_NAME: Final = 256
 
 
 def empty() -> Content:

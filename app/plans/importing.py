@@ -3,23 +3,29 @@
 from collections.abc import Callable
 from typing import Final
 
-from app.plans import schema_bundle, sheet
+from app.plans import schema_bundle, segment, sheet, snowplow, workbook
 from app.plans.imported import Imported
+from app.plans.reading import Reading
 from app.validation.problems import Problem
 
-FORMATS: Final[dict[str, Callable[[bytes], Imported]]] = {
+# An Avo template is a sheet; its name stands here for those who look for it.
+FORMATS: Final[dict[str, Callable[[bytes, Reading], Imported]]] = {
     "csv": sheet.read,
+    "xlsx": workbook.read,
+    "avo": sheet.read,
     "json-schema": schema_bundle.read,
+    "segment": segment.read,
+    "snowplow": snowplow.read,
 }
 # A file that is wrong throughout is not wrong in ten thousand interesting ways.
 MOST_PROBLEMS: Final = 200
 
 
-def read(format_: str, body: bytes) -> Imported:
+def read(format_: str, body: bytes, reading: Reading | None = None) -> Imported:
     """The plan in a file's bytes. Never raises for what is in them. Raises KeyError for a format not in
     FORMATS.
     """
-    imported = FORMATS[format_](body)
+    imported = FORMATS[format_](body, reading or Reading())
     if len(imported.problems) <= MOST_PROBLEMS:
         return imported
     rest = len(imported.problems) - MOST_PROBLEMS

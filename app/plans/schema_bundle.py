@@ -5,24 +5,26 @@ from typing import Any, Final
 
 import orjson
 
-from app.plans.content import empty
+from app.plans.content import LONGEST_NAME, empty
 from app.plans.imported import Imported
+from app.plans.reading import Reading
 from app.validation.compile import compile_plan
 from app.validation.document import DEFINITIONS, MOST_LEVELS, levels
 from app.validation.problems import PlanInvalid, Problem
 
 # These keys belong to the bundle, not to events.
 DIALECT: Final = "$schema"
-LONGEST_NAME: Final = 256
 # Somebody sent one schema instead of a bundle: these are its keywords, and no event is called like all of
 # them.
 SINGLE_SCHEMA: Final = frozenset(("type", "properties", "required"))
 
 
-def read(body: bytes) -> Imported:
+def read(body: bytes, _reading: Reading) -> Imported:
     """The plan in a bundle's bytes; problems name the event and the place in its schema."""
     try:
-        bundle = _parse(body)
+        bundle = parse(body)
+        if not isinstance(bundle, dict):
+            raise PlanInvalid([Problem("not_a_bundle", "A bundle is one JSON object: event name → schema.")])
         content = _content(bundle)
         compile_plan(content, 0)
     except PlanInvalid as invalid:
@@ -30,7 +32,8 @@ def read(body: bytes) -> Imported:
     return Imported(content, warnings=_warnings(content))
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse(body: bytes) -> Any:
+    """The JSON value in a plan's file. Raises PlanInvalid `bad_json`, `too_deep`, `duplicate_key`."""
     body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         bundle = orjson.loads(body)
@@ -39,10 +42,8 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise PlanInvalid(
             [Problem("bad_json", f"The file is not valid JSON: {error.msg}.", line=line)]
         ) from error
-    if not isinstance(bundle, dict):
-        raise PlanInvalid([Problem("not_a_bundle", "A bundle is one JSON object: event name → schema.")])
     if levels(bundle) > MOST_LEVELS:
-        raise PlanInvalid([Problem("too_deep", f"The bundle is nested deeper than {MOST_LEVELS} levels.")])
+        raise PlanInvalid([Problem("too_deep", f"The file is nested deeper than {MOST_LEVELS} levels.")])
     if twins := _twins(body):
         raise PlanInvalid(
             [Problem("duplicate_key", f"`{key[:100]}` stands twice in one object.") for key in twins]
@@ -108,6 +109,15 @@ def _event_problems(events: dict[str, Any]) -> list[Problem]:
             message = f"An event's name has 1 to {LONGEST_NAME} characters and no spaces around it."
             problems.append(Problem("bad_event_name", message, event=name[:LONGEST_NAME]))
     return problems
+
+
+def checked(content: dict[str, Any], loss: list[dict[str, Any]]) -> Imported:
+    """The import that a content of schemas amounts to. Raises PlanInvalid with every problem in it."""
+    schemas = {name: definition["schema"] for name, definition in content["events"].items()}
+    if problems := _event_problems(schemas):
+        raise PlanInvalid(problems)
+    compile_plan(content, 0)
+    return Imported(content, loss=loss)
 
 
 def _warnings(content: dict[str, Any]) -> list[Problem]:

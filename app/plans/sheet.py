@@ -1,13 +1,15 @@
 """A tracking sheet as a plan: one row per property, the event's name on its first row or on all of them."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
 import orjson
 
 from app.plans import cells, columns
-from app.plans.content import empty
+from app.plans.content import LONGEST_NAME, empty
 from app.plans.imported import Imported
+from app.plans.reading import Reading
 from app.validation.compile import compile_plan
 from app.validation.conditions import read_condition
 from app.validation.constraints import check
@@ -17,16 +19,21 @@ from app.validation.types import Type
 
 NEEDED: Final = {"event": "eventName", "path": "eventPayload", "type": "dataType"}
 CONDITION: Final = {"if_field": "if", "if_value": "equals", "then_field": "then", "then_type": "type"}
-LONGEST_NAME: Final = 256
+ROWS_PER_GLANCE: Final = 500
 
 
-def read(body: bytes) -> Imported:
+def read(body: bytes, reading: Reading) -> Imported:
     """The plan in a sheet's bytes; problems name the file's lines, from 1, header included."""
     try:
         text, warnings = cells.decode(body)
         rows = list(cells.rows(text))
     except PlanInvalid as invalid:
         return Imported(problems=invalid.problems)
+    return read_rows(rows, warnings, reading)
+
+
+def read_rows(rows: list[cells.Row], warnings: list[Problem], reading: Reading) -> Imported:
+    """The plan in a sheet's rows, the first of which is its header."""
     if not rows:
         return Imported(problems=[Problem("empty_file", "The sheet is empty.")])
     where, unknown = columns.recognise(rows[0].cells)
@@ -34,13 +41,18 @@ def read(body: bytes) -> Imported:
         message = f"The header lacks {', '.join(missing)}. It needs eventName, eventPayload and dataType."
         return Imported(problems=[Problem("missing_column", message, line=rows[0].line)], warnings=warnings)
     sheet = Sheet(where, len(rows[0].cells))
-    for row in rows[1:]:
+    for number, row in enumerate(rows[1:]):
+        if number % ROWS_PER_GLANCE == 0:
+            reading.progress(number, len(rows) - 1)
         sheet.add(row)
-    loss = [
+    reading.progress(len(rows) - 1, len(rows) - 1)
+    unkept = [
         {"code": "unknown_column", "column": title, "message": f"The column `{title}` is not kept."}
         for title in (title[:100] for title in unknown)
     ]
-    return Imported(sheet.content, sheet.all_problems(), [*warnings, *sheet.warnings], loss)
+    return Imported(
+        sheet.content, sheet.all_problems(), [*warnings, *sheet.warnings], [*unkept, *sheet.loss()]
+    )
 
 
 class Sheet:
@@ -58,6 +70,7 @@ class Sheet:
         self._names: dict[str, str] = {}  # relaxed → as first written
         self._lines: dict[tuple[str, int], int] = {}  # (event, rule's position) → line
         self._paths: dict[tuple[str, str], int] = {}  # (event, relaxed path) → line
+        self._foreign: Counter[str] = Counter()  # kinds of property that are not an event's → rows
 
     def add(self, row: cells.Row) -> None:
         """Take in one row."""
@@ -70,7 +83,11 @@ class Sheet:
             if not name:
                 self._reject(row, "missing_event_name", "No event is named here or above.")
             return
-        if self._cell(row, "path"):
+        self._describe(row)
+        kind = self._cell(row, "kind").lower()
+        if self._cell(row, "path") and kind in columns.FOREIGN_KINDS:
+            self._foreign[kind] += 1
+        elif self._cell(row, "path"):
             self._add_rule(row)
         elif self._cell(row, "type"):
             self._reject(row, "missing_path", "The row has a type, but no property.")
@@ -88,6 +105,22 @@ class Sheet:
             except PlanInvalid as invalid:
                 self.problems = [self._at_line(problem) for problem in invalid.problems]
         return sorted(self.problems, key=lambda problem: problem.line or 0)
+
+    def loss(self) -> list[dict[str, Any]]:
+        """What the rows say that no plan holds."""
+        return [
+            {
+                "code": "foreign_property",
+                "message": f"{rows} {kind} properties are not kept: plans hold an event's own.",
+            }
+            for kind, rows in self._foreign.items()
+        ]
+
+    def _describe(self, row: cells.Row) -> None:
+        """What is said of the event itself: the first that is said stays."""
+        for column in ("event_description", "event_tags"):
+            if self._current is not None and (said := self._cell(row, column)):
+                self.content["events"][self._current].setdefault(columns.OF_EVENT[column], said)
 
     def _at_line(self, problem: Problem) -> Problem:
         line = self._lines.get((problem.event or "", problem.rule if problem.rule is not None else -1))
@@ -122,6 +155,19 @@ class Sheet:
         rule = self._described(row, path or "", kind)
         if path is None or kind is None:
             return
+        if self._flag(row, "is_array"):
+            # The column says that there are many of them: one rule for the array, one for what is in it.
+            array: dict[str, Any] = {
+                member: rule[member] for member in ("required", "nullable", "severity") if member in rule
+            }
+            self._keep(row, {"path": path, "type": Type.ARRAY.value, **array})
+            path, rule = f"{path}[]", {**rule, "path": f"{path}[]", "required": False}
+            rule.pop("nullable", None)
+        self._keep(row, rule)
+
+    def _keep(self, row: cells.Row, rule: dict[str, Any]) -> None:
+        assert self._current is not None
+        path = rule["path"]
         first = self._paths.setdefault((self._current, relax(path)), row.line)
         if first != row.line:
             self._reject(

@@ -1,11 +1,13 @@
 """A published plan is enforced by every instance within a second."""
 
+import io
 import time
 
+import openpyxl
 import requests
 
 from tests.blackbox.test_live import Tenant
-from tests.conftest import Stack
+from tests.conftest import Stack, eventually
 
 PROMISED_SECONDS = 1.0
 WATCHED_SECONDS = 1.5
@@ -39,3 +41,16 @@ def test_what_is_sent_a_second_after_publishing_is_judged_by_the_new_version(sta
     late = [version for after, version, _ in judged if after > PROMISED_SECONDS]
     assert late
     assert set(late) == {second}
+
+
+def test_a_workbook_is_read_beside_the_loop_and_published(stack: Stack) -> None:
+    tenant = Tenant(stack)
+    file = io.BytesIO()
+    book = openpyxl.Workbook()
+    for row in (("eventName", "eventPayload", "dataType"), ("buy", "price", "text")):
+        book.worksheets[0].append(row)
+    book.save(file)
+    url = f"{tenant.url}/api/apps/live/plan/import?format=xlsx&publish=true"
+    answer = requests.post(url, data=file.getvalue(), headers=tenant.managing, timeout=10)
+    assert (answer.status_code, answer.json()["events"]) == (200, 1)
+    eventually(lambda: send(tenant) == (answer.json()["plan_version"], "invalid"))

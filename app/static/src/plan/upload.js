@@ -7,7 +7,11 @@ const input = byId("plan-file");
 const drop = byId("plan-drop");
 const result = byId("plan-result");
 
-const FORMATS = { csv: "csv", json: "json-schema" };
+const FORMATS = { csv: "csv", tsv: "csv", xlsx: "xlsx", json: "json-schema" };
+const TYPES = {
+  csv: "text/csv",
+  xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+};
 
 export function listenToUpload() {
   form.addEventListener("submit", (submit) => {
@@ -53,7 +57,7 @@ async function publish(file) {
 async function send(url, file) {
   const headers = {
     Accept: "application/json",
-    "Content-Type": url.searchParams.get("format") === "csv" ? "text/csv" : "application/json",
+    "Content-Type": TYPES[url.searchParams.get("format")] ?? "application/json",
     "X-CSRF-Token": form.elements.csrf_token.value,
   };
   const answer = await fetch(url, { method: "POST", headers, body: file });
