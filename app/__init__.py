@@ -14,6 +14,7 @@ from app.dashboard import (
     api,
     history_pages,
     insight_pages,
+    jobs,
     key_pages,
     keys_api,
     organisation,
@@ -24,6 +25,7 @@ from app.dashboard import (
 from app.dashboard.openapi import views as openapi
 from app.ingest import batches, slices, upkeep
 from app.ingest import routes as ingest_routes
+from app.jobs import cli
 from app.live import bell, stream
 from app.store import keeping, tenancy
 
@@ -49,6 +51,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     stream.init_app(flask_app, settings)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
+    cli.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(batches.blueprint)
@@ -64,4 +67,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
+    flask_app.register_blueprint(jobs.blueprint)
     return flask_app

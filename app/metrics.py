@@ -40,12 +40,23 @@ BUFFER_ROWS = Gauge("lvd_buffer_rows", "Events waiting for a commit.", multiproc
 ANNOUNCEMENTS = Counter("lvd_announcements", "Bells rung after a commit.", ["outcome"])
 VIEWERS = Gauge("lvd_viewers", "Open live streams.", multiprocess_mode="livesum")
 JOBS = Counter("lvd_jobs", "Finished jobs, by queue and outcome.", ["queue", "outcome"])
+# Each machine's sweeper asks the one database, so the newest answer is the right one.
+QUEUE_DUE = Gauge(
+    "lvd_queue_due", "Jobs that are due and not done, by queue.", ["queue"], multiprocess_mode="mostrecent"
+)
+QUEUE_AGE = Gauge(
+    "lvd_queue_age_seconds",
+    "For how long the oldest due job of a queue has been due.",
+    ["queue"],
+    multiprocess_mode="mostrecent",
+)
 WAKE_UPS = Counter("lvd_wake_ups", "Wake-ups sent to the queues after a commit.", ["outcome"])
 KEY_LOOKUPS = Counter("lvd_key_lookups", "Write keys looked up, by where they were found.", ["found"])
 LIMITED = Counter("lvd_limited", "Requests refused by a limit, by whose limit it was.", ["scope"])
 LOCAL_LIMITS = Counter(
     "lvd_local_limits", "Requests to pages and API that were counted in one process, Redis being away."
 )
+CACHE = Counter("lvd_cache", "Questions that memory may answer, by what was asked for.", ["kind", "outcome"])
 LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
 
 

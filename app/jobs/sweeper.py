@@ -8,6 +8,7 @@ import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import metrics
 from app.errors import is_busy
 from app.extensions import db
 from app.jobs import registry
@@ -78,8 +79,11 @@ class Sweeper:
         due = outbox.due()
         db.session.commit()
         for queue in Queue:
-            if queue.value not in due:
+            found = due.get(queue.value)
+            metrics.QUEUE_DUE.labels(queue.value).set(found.jobs if found else 0)
+            metrics.QUEUE_AGE.labels(queue.value).set(found.seconds if found else 0)
+            if found is None:
                 continue
-            is_in_vain = queue is Queue.CRITICAL and due[queue.value] > PATIENCE_SECONDS
+            is_in_vain = queue is Queue.CRITICAL and found.seconds > PATIENCE_SECONDS
             if (is_in_vain or not wake(queue)) and drain(queue):
                 self.pause_seconds = 0.0

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any, Final
 
+from app import metrics
 from app.plans import content as contents
 from app.plans.expected import fields_of
 from app.store import plans
@@ -12,6 +13,8 @@ from app.validation.compile import CompiledPlan, compile_plan
 
 # A compiled plan of 100 events takes about a megabyte.
 MOST_PLANS: Final = 128
+HIT: Final = metrics.CACHE.labels("rules", "hit")
+MISS: Final = metrics.CACHE.labels("rules", "miss")
 
 
 class CompiledPlans:
@@ -30,7 +33,9 @@ class CompiledPlans:
         key = (plan_id, version)
         if (plan := self._plans.get(key)) is not None:
             self._plans.move_to_end(key)
+            HIT.inc()
             return plan
+        MISS.inc()
         with self._loading.setdefault(key, Lock()):
             if (plan := self._plans.get(key)) is None:
                 plan = self._plans[key] = _load(plan_id, version)

@@ -51,6 +51,7 @@ class Action(enum.StrEnum):
     PLAN_CHANGED = "plan_changed"
     VIOLATION_TRIAGED = "violation_triaged"
     COVERAGE_CHANGED = "coverage_changed"
+    JOB_RETRIED = "job_retried"
     EXPORTED = "exported"
     DELETED = "deleted"
 

@@ -26,11 +26,19 @@ class Claim:
     organisation_id: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """How many jobs of a queue are due, and for how many seconds the oldest has been."""
+
+    jobs: int
+    seconds: float
+
+
 IS_DUE = "(state = 'waiting' AND not_before <= now() OR state = 'running' AND locked_until <= now())"
 # Each job's lock lasts as long as the job may (plus a margin): `lock_seconds` maps its name to that.
 CLAIM = text(
     f"""
-    UPDATE outbox SET state = 'running', attempts = attempts + 1,
+    UPDATE outbox SET state = 'running', attempts = attempts + 1, started_at = now(),
         locked_until = now()
             + make_interval(secs => coalesce((CAST(:lock_seconds AS jsonb) ->> job)::int, 60))
     WHERE id = (
@@ -53,10 +61,13 @@ RETRY = text(
     WHERE id = :id AND state = 'running'
     """
 )
-BURY = text("UPDATE outbox SET state = 'dead', last_error = :error WHERE id = :id AND state = 'running'")
+BURY = text(
+    "UPDATE outbox SET state = 'dead', done_at = now(), last_error = :error"
+    " WHERE id = :id AND state = 'running'"
+)
 DUE = text(
     f"""
-    SELECT queue, extract(epoch FROM now() - min(not_before))::float AS seconds FROM outbox
+    SELECT queue, count(*) AS jobs, extract(epoch FROM now() - min(not_before))::float AS seconds FROM outbox
     WHERE {IS_DUE} GROUP BY queue
     """  # noqa: S608  (made of constants of this file)
 )
@@ -122,9 +133,9 @@ def bury(outbox_id: int, error: str) -> None:
 
 
 @across_organisations()
-def due() -> dict[str, float]:
-    """The queues in which something is due, and for how many seconds it has been."""
-    return {row.queue: row.seconds for row in db.session.execute(DUE)}
+def due() -> dict[str, Due]:
+    """The queues in which something is due."""
+    return {row.queue: Due(row.jobs, row.seconds) for row in db.session.execute(DUE)}
 
 
 @across_organisations()

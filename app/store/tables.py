@@ -147,7 +147,8 @@ class OutboxEntry(Base):
     locked_until: Mapped[datetime | None] = moment(null=True)
     last_error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = moment(default=True)
-    done_at: Mapped[datetime | None] = moment(null=True)
+    started_at: Mapped[datetime | None] = moment(null=True)  # its last try
+    done_at: Mapped[datetime | None] = moment(null=True)  # or dead
     __table_args__ = (
         CheckConstraint("state IN ('waiting','running','done','dead')", name="state"),
         # The sweeper's question, over the few rows that are not finished.
