@@ -64,6 +64,7 @@ def test_a_dead_job_is_listed_with_its_reason_for_its_organisation_alone(
     client: FlaskClient, world: World, note: Note
 ) -> None:
     job_id = die(note, world.alice.organisation_id)
+    die(note, None)  # the operator's to see
     note.is_mended = True
     outbox.add(db.session, note.job, {}, world.alice.organisation_id)
     db.session.commit()

@@ -1,5 +1,6 @@
 """Versions: numbered without twins, never changed, in force from the commit on."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -8,6 +9,7 @@ from flask import Flask
 from psycopg2.extensions import connection
 from sqlalchemy import select
 
+from app import metrics
 from app.extensions import db
 from app.plans import current, importing, publishing
 from app.plans.content import from_text
@@ -58,6 +60,25 @@ def test_the_first_import_makes_the_plan_and_its_first_version(world: World) -> 
     )
     assert version.published_at is not None
     assert version.organisation_id == app.organisation_id
+
+
+def test_whether_the_rules_were_in_memory_is_counted(world: World) -> None:
+    def counted() -> list[float]:
+        text = metrics.text("")[0].decode()
+        return [
+            float(re.findall(rf'^lvd_cache_total{{kind="rules",outcome="{outcome}"}} (\S+)$', text, re.M)[0])
+            for outcome in ("hit", "miss")
+        ]
+
+    app = world.alice.app
+    publish(app, "buy")
+    hits, misses = counted()
+    for _ in range(3):
+        assert events_in_force(app) == ["buy"]
+    assert counted() == [hits + 2, misses + 1]
+    publish(app, "leave")
+    assert events_in_force(app) == ["leave"]
+    assert counted() == [hits + 2, misses + 2]
 
 
 def test_replacing_keeps_nothing_and_merging_keeps_the_rest(world: World) -> None:
