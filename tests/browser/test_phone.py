@@ -15,6 +15,7 @@ PAGES = (
     "/organisation",
     "/organisation/audit",
     "/organisation/keys",
+    "/organisation/jobs",
     "{app}",
     "{app}/overview",
     "{app}/events",
