@@ -223,3 +223,31 @@ def test_somebody_elses_app_is_as_unknown_as_none(app: SendingApp, console: Cons
     console.allow("404")
     app.page.goto("/apps/no-such-app")
     expect(app.page.get_by_role("heading", name="Nothing here")).to_be_visible()
+
+
+def test_a_link_to_a_session_narrows_the_stream_on_the_server(app: SendingApp) -> None:
+    page = app.page
+    frames: list[str] = []
+    page.on("request", lambda request: frames.append(request.url) if STREAM.search(request.url) else None)
+    app.send({"eventName": "before", "sessionId": "mine"}, {"eventName": "other before"})
+    page.goto(f"{app.path}?session=mine")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator("#filter-narrow")).to_have_text("session: mine")
+    assert "session=mine" in frames[0]
+    app.send({"eventName": "other"}, {"eventName": "after", "sessionId": "mine"})
+    expect(page.locator(".row-name")).to_have_text(["after", "before"])
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.locator("#rows tr")).to_have_count(4)
+
+
+def test_a_cleared_view_shows_what_comes_next_and_all_again_when_asked(shop: SendingApp) -> None:
+    page = shop.page
+    shop.send(cart(), cart())
+    expect(page.locator("#rows tr")).to_have_count(2)
+    page.get_by_role("button", name="Clear the view").click()
+    expect(page.get_by_role("heading", name="The view is cleared")).to_be_visible()
+    shop.send({"eventName": "next"})
+    expect(page.locator(".row-name")).to_have_text(["next"])
+    page.get_by_role("button", name="Clear the view").click()
+    page.get_by_role("button", name="Show all again").click()
+    expect(page.locator("#rows tr")).to_have_count(3)

@@ -8,9 +8,14 @@ const PASSES = {
   verdict: (entry, value) => entry.verdict === value,
 };
 
+// These come with a link, and hold as long as the page is open: the server sends nothing else.
+const NARROWING = ["app_version", "platform", "session", "kind", "path"];
+
 export function makeFilters(onChange) {
   const select = byId("filter-event");
   const buttons = [...document.querySelectorAll("[data-filter-verdict]")];
+  const given = new URLSearchParams(location.search);
+  const narrow = NARROWING.map((name) => [name, given.get(name)]).filter(([, value]) => value);
   let chosen = fromUrl();
 
   function fromUrl() {
@@ -26,7 +31,7 @@ export function makeFilters(onChange) {
   }
 
   function query(start) {
-    const set = Object.entries(chosen).filter(([, value]) => value);
+    const set = [...Object.entries(chosen), ...narrow].filter(([, value]) => value);
     return set.length ? `${start}${new URLSearchParams(set)}` : "";
   }
 
@@ -38,6 +43,7 @@ export function makeFilters(onChange) {
     for (const button of buttons) {
       button.setAttribute("aria-pressed", String(button.dataset.filterVerdict === chosen.verdict));
     }
+    byId("filter-narrow").textContent = narrow.map(([name, value]) => `${name.replace("_", " ")}: ${value}`).join(", ");
     byId("filter-clear").hidden = !query("?");
   }
 
@@ -53,13 +59,17 @@ export function makeFilters(onChange) {
   for (const button of buttons) {
     button.addEventListener("click", () => change({ verdict: button.dataset.filterVerdict }));
   }
-  byId("filter-clear").addEventListener("click", () => change({ event: "", verdict: "" }));
+  byId("filter-clear").addEventListener("click", () => {
+    if (narrow.length) location.assign(location.pathname);
+    else change({ event: "", verdict: "" });
+  });
   addEventListener("popstate", () => change(fromUrl(), { remember: false }));
 
   show();
   return {
     offer,
     query,
+    narrow,
     isSet: () => query("?") !== "",
     passes: (entry) => Object.entries(PASSES).every(([name, pass]) => !chosen[name] || pass(entry, chosen[name])),
   };

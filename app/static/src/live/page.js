@@ -13,6 +13,8 @@ import { makeTiles } from "./tiles.js";
 
 const PAGE = 50;
 const ANNOUNCE_MS = 10_000;
+// A narrowed stream does not tell all that the tiles count.
+const RECOUNT_MS = 10_000;
 // Browsers allow six connections to one HTTP/1.1 server: hidden pages give theirs back.
 const HIDDEN_MS = 60_000;
 
@@ -32,11 +34,12 @@ let older = null;
 let reading = 0;
 let opened = null;
 let hiddenTimer = null;
+let isCleared = false;
 let unannounced = { count: 0, invalid: 0 };
 
-const stream = watch(page.liveUrl, page.cursor, {
+const stream = watch(page.liveUrl, filters.narrow, page.cursor, {
   onEntries(entries) {
-    tiles.add(entries);
+    if (!filters.narrow.length) tiles.add(entries);
     state.arrived(entries);
     painter.push(entries.filter(filters.passes));
   },
@@ -64,6 +67,7 @@ async function readList() {
   const list = await fetchEvents("");
   if (number !== reading) return; // a later reading overtook this one
   if (list) {
+    isCleared = false;
     rows.clear();
     rows.append(list.entries);
     showOlder(list.nextCursor);
@@ -112,6 +116,19 @@ function togglePause() {
   painter.hold("paused", isPaused);
 }
 
+// An empty list for the next try; nothing is deleted, and what waits is left out too.
+function clearView() {
+  closeEvent();
+  reading += 1; // an answer that is on its way is not wanted any more
+  isCleared = true;
+  rows.clear();
+  painter.drop();
+  painter.hold("reading", false);
+  holdForOlder(false);
+  showOlder(null);
+  showEmptiness();
+}
+
 function showWaiting(count) {
   byId("waiting").hidden = count === 0;
   byId("waiting").textContent = `${count} waiting`;
@@ -120,8 +137,9 @@ function showWaiting(count) {
 function showEmptiness() {
   const isEmpty = rows.size === 0;
   byId("list").hidden = isEmpty;
-  byId("empty-filtered").hidden = !(isEmpty && filters.isSet());
-  byId("empty").hidden = !(isEmpty && !filters.isSet());
+  byId("empty-cleared").hidden = !(isEmpty && isCleared);
+  byId("empty-filtered").hidden = !(isEmpty && !isCleared && filters.isSet());
+  byId("empty").hidden = !(isEmpty && !isCleared && !filters.isSet());
 }
 
 function openEvent(entry, row) {
@@ -166,7 +184,10 @@ byId("pause").addEventListener("click", togglePause);
 byId("panel-close").addEventListener("click", closeEvent);
 byId("older").addEventListener("click", readOlder);
 byId("newest").addEventListener("click", readList);
+byId("clear-view").addEventListener("click", clearView);
+byId("show-again").addEventListener("click", readList);
 byId("list-retry").addEventListener("click", readList);
 document.addEventListener("visibilitychange", rest);
 setInterval(announce, ANNOUNCE_MS);
+if (filters.narrow.length) setInterval(tiles.reconcile, RECOUNT_MS);
 listenToKeys({ body, togglePause, close: closeEvent, afterMove });

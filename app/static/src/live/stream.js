@@ -7,9 +7,9 @@ const LONGEST_WAIT_MS = 10_000;
 // After a longer silence (a laptop that slept) the page starts afresh instead of replaying all that happened.
 const REPLAY_LIMIT_MS = 120_000;
 
-// Calls onEntries(entries), onState("connecting"|"live"|"reconnecting"|"signed-out"|"gone") and, when it begins anew
+// narrow: [[filter, value]] that the server applies. Calls onEntries(entries), onState("connecting"|"live"|"reconnecting"|"signed-out"|"gone") and, when it begins anew
 // without a cursor, onFresh(): then the caller reads the list again. Returns {close, open}.
-export function watch(address, cursor, { onEntries, onState, onFresh }) {
+export function watch(address, narrow, cursor, { onEntries, onState, onFresh }) {
   let source = null;
   let timer = null;
   let wait = FIRST_WAIT_MS;
@@ -20,6 +20,7 @@ export function watch(address, cursor, { onEntries, onState, onFresh }) {
     close();
     const isFresh = !last || Date.now() - heardAt > REPLAY_LIMIT_MS;
     const url = new URL(address, location.href);
+    for (const [name, value] of narrow) url.searchParams.set(name, value);
     if (!isFresh) url.searchParams.set("cursor", last);
     source = new EventSource(url);
     source.addEventListener("open", () => {
