@@ -36,6 +36,7 @@ test: $(VENV)/installed-dev ## Run the whole suite
 	@$(IN_VENV) -m local build
 	@$(IN_VENV) -m local.browser
 	@$(IN_VENV) -m local.suite
+	@$(IN_VENV) -m local.promtool
 	@exec $(IN_VENV) -m pytest
 
 .PHONY: lint
