@@ -87,10 +87,10 @@ SCHEMAS: dict[str, Schema] = {
         },
     },
     "SentEvents": {
-        "oneOf": [
+        "anyOf": [
             {"type": "array", "items": ref("SentEvent")},
             {"type": "object", "required": ["batch"], "properties": {"batch": list_of(ref("SentEvent"))}},
-            {"allOf": [ref("SentEvent"), {"not": {"required": ["batch"]}}]},
+            ref("SentEvent"),
         ]
     },
     "StoredEvent": object_of(

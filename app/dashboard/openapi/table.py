@@ -90,6 +90,7 @@ DESCRIBED: dict[str, Described] = {
         {202: object_of({"batch_id": TEXT, "status_url": TEXT})},
         body={},
         examples=(
+            Example("an array", [EVENT], 202),
             Example("lines", '{"eventName": "view"}\n{"eventName": "buy"}\n', 202, "application/x-ndjson"),
         ),
     ),
