@@ -14,7 +14,7 @@ from app.dashboard import (
     api,
     history_pages,
     insight_pages,
-    jobs,
+    job_pages,
     key_pages,
     keys_api,
     organisation,
@@ -67,5 +67,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
-    flask_app.register_blueprint(jobs.blueprint)
+    flask_app.register_blueprint(job_pages.blueprint)
     return flask_app
