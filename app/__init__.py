@@ -21,6 +21,7 @@ from app.dashboard import (
     pages,
     plan_api,
     settings_api,
+    version_api,
 )
 from app.dashboard.openapi import views as openapi
 from app.ingest import batches, slices, upkeep
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
+    flask_app.register_blueprint(version_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)
     flask_app.register_blueprint(key_pages.blueprint)
     flask_app.register_blueprint(settings_api.blueprint)

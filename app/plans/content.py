@@ -42,13 +42,13 @@ def from_text(text: str) -> Content:
 
 def merge(old: Content, new: Content) -> Content:
     """The old content with the new one's events in place of its own; the others stay."""
-    replaced = {_identity(name, definition): name for name, definition in new["events"].items()}
+    replaced = {identity(name, definition): name for name, definition in new["events"].items()}
     bundles = dict(old["bundles"])
     renamed = {key: _add_bundle(bundles, bundle) for key, bundle in new["bundles"].items()}
     events = {
         name: definition
         for name, definition in old["events"].items()
-        if name not in new["events"] and _identity(name, definition) not in replaced
+        if name not in new["events"] and identity(name, definition) not in replaced
     }
     for name, definition in new["events"].items():
         events[name] = (
@@ -67,7 +67,7 @@ def merge(old: Content, new: Content) -> Content:
     }
 
 
-def _identity(name: str, definition: dict[str, Any]) -> tuple[str, bool]:
+def identity(name: str, definition: dict[str, Any]) -> tuple[str, bool]:
     """What makes two events the same one: the exact name, or among events with rules the relaxed one."""
     return (name, True) if "schema" in definition else (relax(name), False)
 

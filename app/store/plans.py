@@ -1,12 +1,15 @@
 """Plans and their versions: what is published, and how a new version is added without a twin."""
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 from sqlalchemy import func, select
 
 from app.extensions import db
 from app.store.apps import AppRef
-from app.store.tables import App, PlanVersion, TrackingPlan
+from app.store.tables import App, PlanVersion, TrackingPlan, User
+
+LARGEST_VERSION: Final = 2**31 - 1  # of the column
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,44 @@ def add_version(
         plan.current_version = base.next_version
     db.session.flush()
     return base.next_version
+
+
+def find_content(app: AppRef, version: int) -> str | None:
+    """The content of a version of the app's own plan; None where it has no such version."""
+    asked = (
+        select(PlanVersion.content)
+        .join(App, App.plan_id == PlanVersion.plan_id)
+        .where(
+            App.id == app.id,
+            App.organisation_id == app.organisation_id,
+            PlanVersion.organisation_id == app.organisation_id,
+            PlanVersion.version == version,
+        )
+    )
+    return db.session.execute(asked).scalar_one_or_none() if version <= LARGEST_VERSION else None
+
+
+def versions(app: AppRef, limit: int) -> list[dict[str, Any]]:
+    """The newest versions of the app's plan, newest first, without their contents."""
+    asked = (
+        select(
+            PlanVersion.version,
+            PlanVersion.status,
+            PlanVersion.source_format,
+            PlanVersion.events_count.label("events"),
+            PlanVersion.rules_count.label("rules"),
+            PlanVersion.created_at,
+            PlanVersion.published_at,
+            User.email.label("author"),
+        )
+        .join(App, App.plan_id == PlanVersion.plan_id)
+        .outerjoin(User, User.id == PlanVersion.created_by)
+        .where(
+            App.id == app.id,
+            App.organisation_id == app.organisation_id,
+            PlanVersion.organisation_id == app.organisation_id,
+        )
+        .order_by(PlanVersion.version.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in db.session.execute(asked).mappings()]
