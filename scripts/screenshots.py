@@ -65,11 +65,15 @@ def new_code(demo: dict[str, Any], before: list[str]) -> str:
 
 
 def photograph(page: Page) -> None:
-    """The dashboard, GitHub's invalid examples, the shop with an event open, the same on a phone."""
+    """The dashboard, GitHub's invalid examples with their overview and violations, the shop with an event open, the same on a phone."""
     take(page, "dashboard")
     page.goto("/apps/github?verdict=invalid")
     page.locator("#rows tr").first.wait_for()
     take(page, "github")
+    page.goto("/apps/github/overview")
+    take(page, "overview")
+    page.goto("/apps/github/violations")
+    take(page, "violations")
     page.goto("/apps/shop")
     # One near the top, so that it is still in the picture when its fields are.
     fresh = page.locator("#rows tr:nth-child(-n+4)[data-verdict=invalid] .row-name").first
