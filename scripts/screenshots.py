@@ -65,7 +65,7 @@ def new_code(demo: dict[str, Any], before: list[str]) -> str:
 
 
 def photograph(page: Page) -> None:
-    """The dashboard, GitHub's invalid examples with their overview and violations, the shop with an event open, the same on a phone."""
+    """The dashboard, GitHub's invalid examples and their figures, the shop's stream on a desk and on a phone."""
     take(page, "dashboard")
     page.goto("/apps/github?verdict=invalid")
     page.locator("#rows tr").first.wait_for()
