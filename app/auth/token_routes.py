@@ -22,7 +22,11 @@ def exchange() -> Response:
         raise Refusal("key_needed", "A token is given for an API key, and for nothing else.", 403)
     asked = _asked()
     scopes = asked.get("scopes", sorted(actor.scopes))
-    if not isinstance(scopes, list) or not scopes or any(scope not in actor.scopes for scope in scopes):
+    if (
+        not isinstance(scopes, list)
+        or not scopes
+        or any(scope not in sorted(actor.scopes) for scope in scopes)
+    ):
         raise Refusal("bad_scopes", f"`scopes` may hold {' and '.join(sorted(actor.scopes))}.", 422)
     seconds = asked.get("expires_in", tokens.LONGEST_SECONDS)
     if (

@@ -101,7 +101,8 @@ DESCRIBED: dict[str, Described] = {
         {
             200: object_of(
                 {"access_token": TEXT, "token_type": TEXT, "expires_in": COUNT, "scopes": list_of(TEXT)}
-            )
+            ),
+            422: ERROR,
         },
         body=object_of(
             {}, scopes=list_of(TEXT), expires_in={"type": "integer", "minimum": 1, "maximum": 900}
@@ -109,6 +110,7 @@ DESCRIBED: dict[str, Described] = {
         examples=(
             Example("five minutes, to read", {"scopes": ["read"], "expires_in": 300}, 200),
             Example("the usual", {}, 200),
+            Example("a scope that is no text", {"scopes": [{}]}, 422),
         ),
     ),
     "api.create_app_": Described(
