@@ -192,6 +192,20 @@ DESCRIBED: dict[str, Described] = {
         {200: object_of({"plan_version": {"type": ["integer", "null"]}, "fields": {}})},
         query={"event": TEXT},
     ),
+    "version_api.list_versions": Described(
+        "Plans", {200: object_of({"current": {"type": ["integer", "null"]}, "versions": list_of({})})}
+    ),
+    "version_api.show_changes": Described(
+        "Plans",
+        {
+            200: object_of({"since": COUNT, "version": COUNT, "counts": {}, "changes": list_of({})}),
+            404: ERROR,
+        },
+        query={"since": COUNT},
+    ),
+    "version_api.revert": Described(
+        "Plans", {200: object_of({"plan_version": COUNT, "reverted_to": COUNT}), 404: ERROR}
+    ),
     "keys_api.list_api_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
     "keys_api.create_api_key": Described(
         "Keys",
