@@ -22,6 +22,7 @@ ARGUMENT_SCHEMAS: dict[str | None, dict[str, Any]] = {
     "uuid": {"type": "string", "format": "uuid"},
 }
 ARGUMENT_EXAMPLES = {
+    "version": 1,
     "app_id": "shop",
     "event_id": "0190b0c0-0000-7000-8000-000000000000",
     "batch_id": "0190b0c0-0000-7000-8000-000000000000",
