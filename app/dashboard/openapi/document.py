@@ -28,6 +28,7 @@ ARGUMENT_EXAMPLES = {
     "batch_id": "0190b0c0-0000-7000-8000-000000000000",
     "fingerprint": "00000000-0000-0000-0000-000000000000",
     "key_id": 999_999_999,
+    "job_id": 999_999_999,
 }
 INTRODUCTION = (
     "Send events with a write key; read and manage with an API key, or with the cookie of a signed-in browser. "

@@ -297,6 +297,10 @@ DESCRIBED: dict[str, Described] = {
         is_csrf_checked=True,
     ),
     "auth.logout": Described("Signing in", {200: {}}, is_csrf_checked=True),
+    "api.delete_event": Described("Reading", {204: None, 404: ERROR}),
+    "jobs.list_jobs": Described("Jobs", {200: object_of({"jobs": list_of({"type": "object"})})}),
+    "jobs.retry_job": Described("Jobs", {204: None, 404: ERROR}),
+    "jobs.delete_job": Described("Jobs", {204: None, 404: ERROR}),
     "health.alive": Described("Health", {200: object_of({"status": TEXT})}),
     "health.ready": Described(
         "Health", {status: object_of({"status": TEXT, "parts": list_of(TEXT)}) for status in (200, 503)}
