@@ -17,6 +17,8 @@ from typing import Any
 
 import orjson
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
 
 ANSWER_SECONDS = 12.0  # longer than the product's and nginx's own patience
 AGAIN = {429, 502, 503, 504}
@@ -24,6 +26,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 1.0
 KEPT = {"stored", "duplicate"}
 MOST_PER_REQUEST = 5
 PAGE = 1000
+# A reader waits out a restart, 25 s in all: workers outlive a killed nginx master for a moment and answer /ready,
+# and then the port is closed before it is opened anew.
+PATIENCE = Retry(total=8, backoff_factor=0.2, backoff_max=8, status_forcelist=AGAIN)
 
 
 @dataclass(frozen=True)
@@ -192,12 +197,14 @@ class Desk:
         return sum(sum(n for n in e.values() if isinstance(n, int)) for e in events if e["name"] == name)
 
     def _get(self, path: str, **params: Any) -> Any:
-        answer = requests.get(
-            f"{self.url}/api/apps/{self.app_id}/{path}",
-            params=params,
-            headers={"Authorization": f"Bearer {self.api_key}"},
-            timeout=30,
-        )
+        with requests.Session() as http:
+            http.mount(self.url, HTTPAdapter(max_retries=PATIENCE))
+            answer = http.get(
+                f"{self.url}/api/apps/{self.app_id}/{path}",
+                params=params,
+                headers={"Authorization": f"Bearer {self.api_key}"},
+                timeout=30,
+            )
         answer.raise_for_status()
         return answer.json()
 
