@@ -11,6 +11,7 @@ from app.auth import allowance, limits, mail, members, require, session, token_r
 from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import (
+    account,
     api,
     history_pages,
     insight_pages,
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
+    flask_app.register_blueprint(account.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)

@@ -88,6 +88,7 @@ GUARDED = {
     "jobs.show": "manage",
     "jobs.retry": "manage",
     "jobs.delete": "manage",
+    "account.show": "read",
     "organisation.show": "read",
     "organisation.rename": "manage_members",
     "organisation.invite": "manage_members",

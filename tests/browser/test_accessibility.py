@@ -38,7 +38,7 @@ def test_the_door(stranger: Page, path: str, theme: Theme) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(
-    "path", ["/dashboard", "/dashboard/apps/new", "{app}", "{app}/plan", "{app}/settings"]
+    "path", ["/dashboard", "/dashboard/apps/new", "/account", "{app}", "{app}/plan", "{app}/settings"]
 )
 def test_the_rooms(app: SendingApp, path: str, theme: Theme) -> None:
     app.publish(SHEET)

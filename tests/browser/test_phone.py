@@ -12,6 +12,7 @@ PAGES = (
     "/dashboard",
     "/dashboard/apps/new",
     "/overview",
+    "/account",
     "/organisation",
     "/organisation/audit",
     "/organisation/keys",
