@@ -4,9 +4,10 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -14,6 +15,8 @@ from loadtests import stacks
 from loadtests.ledger import Books, Desk, Reckoning, reckon
 from loadtests.people import Member, Postman
 from loadtests.stacks import Stack
+
+T = TypeVar("T")
 
 SENDERS = 4
 ACKS_BEFORE, ACKS_AFTER = 40, 40
@@ -34,8 +37,7 @@ def itself(role: str) -> Callable[[Stack, int], psutil.Process]:
     """A process that stack.json names."""
 
     def find(stack: Stack, n: int) -> psutil.Process:
-        pids = stack.pids(role)
-        return psutil.Process(pids[n % len(pids)])
+        return psutil.Process(_taking_turns(stack.pids(role), n))
 
     return find
 
@@ -44,14 +46,17 @@ def child(role: str, title: str = "") -> Callable[[Stack, int], psutil.Process]:
     """A child of such a process, whose command line holds `title`."""
 
     def find(stack: Stack, n: int) -> psutil.Process:
-        parents = [psutil.Process(pid) for pid in stack.pids(role)]
-        parent = parents[n % len(parents)]
-        children = [c for c in parent.children() if title in " ".join(c.cmdline())]
-        if not children:
-            raise psutil.NoSuchProcess(parent.pid)
-        return children[n % len(children)]
+        parent = psutil.Process(_taking_turns(stack.pids(role), n))
+        return _taking_turns([c for c in parent.children() if title in " ".join(c.cmdline())], n)
 
     return find
+
+
+def _taking_turns(living: Sequence[T], n: int) -> T:
+    """The n-th of them. Raises psutil.NoSuchProcess where none lives, as between a death and its successor."""
+    if not living:
+        raise psutil.NoSuchProcess(0)
+    return living[n % len(living)]
 
 
 VICTIMS = (
