@@ -9,7 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from app.dashboard.openapi.table import DESCRIBED, Example
+from app.dashboard.openapi.described import Example
+from app.dashboard.openapi.table import DESCRIBED
 from tests.world import World
 
 # What the document names beside everything below /api.

@@ -11,8 +11,9 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app.auth.require import Permission
+from app.dashboard.openapi.described import Described, Example
 from app.dashboard.openapi.schemas import SCHEMAS, TEXT, ref
-from app.dashboard.openapi.table import DESCRIBED, Described, Example
+from app.dashboard.openapi.table import DESCRIBED
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 ARGUMENT = re.compile(r"<(?:(\w+):)?(\w+)>")

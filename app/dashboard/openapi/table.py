@@ -4,11 +4,10 @@ Keyed by endpoint. A route below /api that has no line here fails tests/dashboar
 example that is not answered as it says.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from app.dashboard.api import MOST_EVENTS
 from app.dashboard.insight_pages import STATES
+from app.dashboard.openapi.described import ERROR, Described, Example
+from app.dashboard.openapi.plans import PLANS
 from app.dashboard.openapi.schemas import (
     COUNT,
     FLAG,
@@ -21,38 +20,9 @@ from app.dashboard.openapi.schemas import (
     object_of,
     ref,
 )
-from app.dashboard.plan_api import MODES
 from app.dashboard.scope import RANGES
-from app.plans.importing import FORMATS
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A body, and the status with which it is answered. `query`: what stands behind the path."""
-
-    name: str
-    value: Any
-    status: int
-    media_type: str = "application/json"
-    query: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """One route. `answers`: status → schema, None where no body comes. `media_type`: of the good answers."""
-
-    tag: str
-    answers: dict[int, Schema | None]
-    query: dict[str, Schema] = field(default_factory=dict)
-    body: Schema | None = None
-    examples: tuple[Example, ...] = ()
-    media_type: str = "application/json"
-    is_csrf_checked: bool = False
-    headers: dict[str, Schema] = field(default_factory=dict)
-
 
 EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
-PLAN = "eventName,eventPayload,dataType,required\nview,sku,text,true\nview,price,number,false\n"
 FILTERS: dict[str, Schema] = {
     **dict.fromkeys(
         ("event", "path", "app_version", "platform", "session"), {"type": "string", "maxLength": 256}
@@ -73,7 +43,6 @@ SENT = (
     Example("a batch", {"batch": [{**EVENT, "messageId": "m-3"}]}, 200),
     Example("not an event", {"payload": {}}, 400),
 )
-ERROR = ref("Error")
 CREDENTIALS = object_of({"email": {"type": "string", "format": "email"}, "password": TEXT})
 NEXT = object_of({"next": {"enum": ["verify", "totp", "passkey", None]}})
 DAYS: Schema = {"type": ["integer", "null"], "minimum": 1, "maximum": 3650}
@@ -160,52 +129,7 @@ DESCRIBED: dict[str, Described] = {
         headers={"Last-Event-ID": TEXT},
         media_type="text/event-stream",
     ),
-    "plan_api.import_plan": Described(
-        "Plans",
-        {
-            200: object_of(
-                {
-                    "plan_version": COUNT,
-                    "rules": COUNT,
-                    "events": COUNT,
-                    "problems": list_of(ref("Problem")),
-                    "warnings": list_of({}),
-                    "loss": list_of({}),
-                }
-            ),
-            422: ref("PlanInvalid"),
-        },
-        query={"format": {"enum": list(FORMATS)}, "mode": {"enum": list(MODES)}, "publish": FLAG},
-        body={},
-        examples=(
-            Example("a sheet", PLAN, 200, "text/csv", "?format=csv&publish=true"),
-            Example(
-                "a sheet with a mistake", PLAN.replace("number", "colour"), 422, "text/csv", "?format=csv"
-            ),
-            Example(
-                "a JSON Schema", {"view": {"type": "object"}}, 200, query="?format=json-schema&mode=merge"
-            ),
-        ),
-    ),
-    "plan_api.show_expected": Described(
-        "Plans",
-        {200: object_of({"plan_version": {"type": ["integer", "null"]}, "fields": {}})},
-        query={"event": TEXT},
-    ),
-    "version_api.list_versions": Described(
-        "Plans", {200: object_of({"current": {"type": ["integer", "null"]}, "versions": list_of({})})}
-    ),
-    "version_api.show_changes": Described(
-        "Plans",
-        {
-            200: object_of({"since": COUNT, "version": COUNT, "counts": {}, "changes": list_of({})}),
-            404: ERROR,
-        },
-        query={"since": COUNT},
-    ),
-    "version_api.revert": Described(
-        "Plans", {200: object_of({"plan_version": COUNT, "reverted_to": COUNT}), 404: ERROR}
-    ),
+    **PLANS,
     "keys_api.list_api_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
     "keys_api.create_api_key": Described(
         "Keys",

@@ -1,0 +1,33 @@
+"""What there is to say about a route, and what the rooms' tables of them share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.dashboard.openapi.schemas import Schema, ref
+
+ERROR = ref("Error")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A body, and the status with which it is answered. `query`: what stands behind the path."""
+
+    name: str
+    value: Any
+    status: int
+    media_type: str = "application/json"
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One route. `answers`: status → schema, None where no body comes. `media_type`: of the good answers."""
+
+    tag: str
+    answers: dict[int, Schema | None]
+    query: dict[str, Schema] = field(default_factory=dict)
+    body: Schema | None = None
+    examples: tuple[Example, ...] = ()
+    media_type: str = "application/json"
+    is_csrf_checked: bool = False
+    headers: dict[str, Schema] = field(default_factory=dict)
