@@ -21,11 +21,12 @@ from app.dashboard import (
     organisation,
     pages,
     plan_api,
+    refused_pages,
     settings_api,
     version_api,
 )
 from app.dashboard.openapi import views as openapi
-from app.ingest import batches, slices, upkeep
+from app.ingest import batches, refused, slices, upkeep
 from app.ingest import routes as ingest_routes
 from app.jobs import cli
 from app.live import bell, stream
@@ -51,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
+    refused.init_app(flask_app)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
     cli.init_app(flask_app)
@@ -72,4 +74,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
     flask_app.register_blueprint(job_pages.blueprint)
+    flask_app.register_blueprint(refused_pages.blueprint)
     return flask_app

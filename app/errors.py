@@ -83,8 +83,8 @@ def wants_json() -> bool:
 
 
 def answer(refusal: Refusal) -> Response:
-    """The refusal as a response; its code also goes into the request's log line."""
-    g.reason = refusal.code
+    """The refusal as a response; its code also goes into the request's log line, its message into samples."""
+    g.reason, g.advice = refusal.code, refusal.message
     metrics.REFUSALS.labels(refusal.code).inc()
     if wants_json():
         body = {"code": refusal.code, "message": refusal.message, **refusal.members}

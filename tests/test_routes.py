@@ -65,6 +65,8 @@ GUARDED = {
     "pages.revoke_write_key": "manage",
     "pages.change_settings": "manage",
     "history.show": "read",
+    "refused.show": "read",
+    "refused.list_refused": "read",
     "history.delete": "manage",
     "insight.organisation": "read",
     "insight.overview": "read",

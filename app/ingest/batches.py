@@ -14,7 +14,7 @@ from app.auth import allowance
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import db, settings
-from app.ingest import body, cors
+from app.ingest import body, cors, refused
 from app.ingest.pieces import HEADER_BYTES, format_of
 from app.ingest.receipt import REASONS
 from app.ingest.slices import WORK_THROUGH
@@ -25,6 +25,7 @@ from app.store.batches import CHUNK_BYTES, BatchRef
 
 blueprint = Blueprint("batches", __name__)
 blueprint.after_request(cors.allow)
+blueprint.after_request(refused.note_request)
 
 BATCH_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 

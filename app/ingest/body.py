@@ -3,7 +3,7 @@
 import json
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -17,14 +17,16 @@ FOREIGN_TYPES = ("multipart/", "application/x-www-form-urlencoded")
 UNPACK_STEP_BYTES = 64 * 1024
 # What RFC 8878, 3.1.1.1.2 asks decoders to support; a frame that wants more memory is refused.
 ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
+EXCERPT_BYTES: Final = 1024  # of what was refused, for people to see
 MOST_INTEGER_DIGITS = 20  # of an integer of 64 bits, with its sign
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A part of a body that is no JSON value; its neighbours are not harmed."""
+    """A part of a body that is no JSON value; its neighbours are not harmed. excerpt: how it begins."""
 
     reason: str
+    excerpt: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,9 @@ def _parse_slowly(document: bytes) -> Any:
             document.decode("utf-8"), parse_constant=_refuse, parse_float=_finite, parse_int=_bounded
         )
     except RecursionError:
-        return Broken("too_deep")
+        return Broken("too_deep", document[:EXCERPT_BYTES])
     except ValueError:  # also what decode() and the three below raise
-        return Broken("bad_json")
+        return Broken("bad_json", document[:EXCERPT_BYTES])
 
 
 def _refuse(constant: str) -> Any:

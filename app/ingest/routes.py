@@ -11,7 +11,7 @@ from app.auth import allowance
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import settings
-from app.ingest import body, cors, parse
+from app.ingest import body, cors, parse, refused
 from app.ingest.parse import Received, Rejected
 from app.ingest.receipt import REASONS
 from app.ingest.receive import check, receive
@@ -19,6 +19,7 @@ from app.validation.model import Verdict
 
 blueprint = Blueprint("ingest", __name__)
 blueprint.after_request(cors.allow)
+blueprint.after_request(refused.note_request)
 REJECTION_STATUS = {"too_large": 413}
 
 
@@ -30,7 +31,7 @@ def take(app_id: str | None = None) -> Response:
     events = read_events()
     key = g.write_key
     receipt = receive(g.sender, good(events.read), g.request_id, key.environment)
-    return as_response(receipt.answer(events.read, is_quiet=key.answers == "quiet"), events.is_single)
+    return as_response(receipt.answer(events.read, is_quiet=key.answers == "quiet"), events)
 
 
 @blueprint.post("/api/logs/<app_id>/validate")
@@ -42,13 +43,14 @@ def validate(app_id: str) -> Response:
             "quiet_key", "This key gets no explanations. Validate with a key that answers `explain`.", 403
         )
     events = read_events()
-    return as_response(check(g.sender, good(events.read)).answer(events.read), events.is_single)
+    return as_response(check(g.sender, good(events.read)).answer(events.read), events)
 
 
 class Events(NamedTuple):
-    """Every event of a body, in its order, and whether the body was one single event."""
+    """Every event of a body, in its order, the values they were read from, and whether it was one single event."""
 
     read: list[Received | Rejected]
+    values: list[Any]
     is_single: bool
 
 
@@ -66,6 +68,7 @@ def read_events() -> Events:
     if request.content_length and len(packed) < request.content_length:
         raise ClientDisconnected
     unpacked = body.unpack(packed, request.headers.get("Content-Encoding", ""), limits.max_body_bytes)
+    g.body = unpacked
     found = body.read(unpacked)
     if len(found.values) > limits.max_batch_events:
         most = f"A body may hold {limits.max_batch_events:,} events. Send the rest in another."
@@ -74,7 +77,7 @@ def read_events() -> Events:
         allowance.spend(len(found.values) - 1, g.write_key.key_id, g.organisation_id)
     events = [parse.event(value, limits) for value in found.values]
     g.events = len(events)
-    return Events(events, found.is_single)
+    return Events(events, found.values, found.is_single)
 
 
 def good(events: list[Received | Rejected]) -> list[Received]:
@@ -82,17 +85,18 @@ def good(events: list[Received | Rejected]) -> list[Received]:
     return [event for event in events if isinstance(event, Received)]
 
 
-def as_response(answer: dict[str, Any], is_single: bool) -> Response:
+def as_response(answer: dict[str, Any], events: Events) -> Response:
     """200, whatever became of the events; only a single one that was rejected is refused with its reason.
 
     To a key that asked for `strict` answers, 422 where an event is invalid, with the same body: it was kept.
     """
-    if is_single and answer["rejected"]:
+    if events.is_single and answer["rejected"]:
         reason = answer["results"][0]["reason"]
         raise Refusal(reason, REASONS[reason], REJECTION_STATUS.get(reason, 400))
-    for result in answer["results"]:
+    for value, result in zip(events.values, answer["results"], strict=True):
         if result["status"] == "rejected":
             metrics.REFUSALS.labels(result["reason"]).inc()
+            refused.note_event(result["reason"], value)
     is_strict = g.write_key.answers == "strict"
     is_invalid = is_strict and any(result["verdict"] == Verdict.INVALID for result in answer["results"])
     status = 422 if is_invalid else 200

@@ -9,7 +9,7 @@ from app.extensions import db, settings
 from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import folding, partitions, retention, window
+from app.store import folding, partitions, refused, retention, window
 from app.store.outbox import Claim
 
 log = structlog.get_logger()
@@ -37,6 +37,11 @@ def forget_message_ids(_claim: Claim) -> None:
     """Forget the ids whose window is over, in short transactions for the same reason."""
     while window.forget():
         db.session.commit()
+
+
+def forget_refused(_claim: Claim) -> None:
+    """Forget old samples of what was refused, and their counts."""
+    refused.forget()
 
 
 def forget_events(_claim: Claim) -> None:
@@ -67,6 +72,13 @@ def init_app(flask_app: Flask) -> None:
             forget_message_ids,
             timeout_seconds=300,
             every_seconds=FORGET_EVERY_SECONDS,
+        ),
+        Job(
+            "forget_refused",
+            Queue.LOW,
+            forget_refused,
+            timeout_seconds=60,
+            every_seconds=RETENTION_EVERY_SECONDS,
         ),
         Job(
             "forget_events",

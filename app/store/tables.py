@@ -563,3 +563,35 @@ class BatchRefusal(Base):
     line: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     organisation_id: Mapped[int] = mapped_column(BigInteger)
     reason: Mapped[str] = mapped_column(Text)
+
+
+class RefusalSample(Base):
+    """The beginning of a request or event that was refused; a few for each app and reason, the oldest replaced."""
+
+    __tablename__ = "refusal_samples"
+    app_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True
+    )
+    reason: Mapped[str] = mapped_column(Text, primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    message: Mapped[str] = mapped_column(Text)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    refused_at: Mapped[datetime] = moment()
+    write_key_id: Mapped[int] = mapped_column(BigInteger)
+    request_id: Mapped[str] = mapped_column(Text)
+    excerpt: Mapped[str | None] = mapped_column(Text)
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class RefusalTally(Base):
+    """How many requests and events of an app were refused on one day (UTC) for one reason."""
+
+    __tablename__ = "refusal_tallies"
+    app_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True
+    )
+    day: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    count: Mapped[int] = mapped_column(BigInteger)

@@ -47,6 +47,8 @@ ACROSS = {
     "app/store/sessions.py:prune": "upkeep",
     "app/store/retention.py:drop_days": "upkeep drops the days that no app of any organisation keeps",
     "app/store/retention.py:expire": "upkeep",
+    "app/store/refused.py:add": "one process writes the samples of all apps that it refused",
+    "app/store/refused.py:forget": "upkeep",
     "app/store/folding.py:fold": "upkeep",
     "app/store/folding.py:forget_before": "upkeep",
 }

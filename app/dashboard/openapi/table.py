@@ -222,6 +222,30 @@ DESCRIBED: dict[str, Described] = {
     ),
     "auth.logout": Described("Signing in", {200: {}}, is_csrf_checked=True),
     "api.delete_event": Described("Reading", {204: None, 404: ERROR}),
+    "refused.list_refused": Described(
+        "Reading",
+        {
+            200: object_of(
+                {
+                    "counts": {"type": "object", "additionalProperties": COUNT},
+                    "samples": list_of(
+                        object_of(
+                            {
+                                "reason": TEXT,
+                                "message": TEXT,
+                                "status": COUNT,
+                                "refused_at": MOMENT,
+                                "key": {"type": ["string", "null"]},
+                                "request_id": TEXT,
+                                "excerpt": {"type": ["string", "null"]},
+                                "bytes": {"type": ["integer", "null"]},
+                            }
+                        )
+                    ),
+                }
+            )
+        },
+    ),
     "jobs.list_jobs": Described("Jobs", {200: object_of({"jobs": list_of({"type": "object"})})}),
     "jobs.retry_job": Described("Jobs", {204: None, 404: ERROR}),
     "jobs.delete_job": Described("Jobs", {204: None, 404: ERROR}),
