@@ -7,7 +7,7 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import allowance, limits, mail, members, require, session, token_routes, used
+from app.auth import allowance, limits, mail, members, require, session, staying, token_routes, used
 from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import (
@@ -22,6 +22,7 @@ from app.dashboard import (
     pages,
     plan_api,
     refused_pages,
+    session_pages,
     settings_api,
     version_api,
 )
@@ -47,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     allowance.init_app(flask_app, settings)
     used.init_app(flask_app)
     require.init_app(flask_app)
+    staying.init_app(flask_app, settings)
     mail.init_app(flask_app)
     members.init_app(flask_app)
     keeping.init_app(flask_app, settings)
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
     flask_app.register_blueprint(account.blueprint)
+    flask_app.register_blueprint(session_pages.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)

@@ -31,6 +31,7 @@ OPEN_DOORS = {
     "app.auth.members",
     "app.auth.require",
     "app.auth.session",
+    "app.auth.sessions",
     "app.auth.staying",
 }
 IMPURE = {

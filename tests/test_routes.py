@@ -91,6 +91,8 @@ GUARDED = {
     "jobs.retry": "manage",
     "jobs.delete": "manage",
     "account.show": "read",
+    "sessions.end": "read",
+    "sessions.end_others": "read",
     "organisation.show": "read",
     "organisation.rename": "manage_members",
     "organisation.invite": "manage_members",

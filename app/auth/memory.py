@@ -56,18 +56,26 @@ class Memory(Generic[Key, Answer]):
         return self._lead(key) if flight is None else self._follow(key, flight)
 
     def forget(self, key: Key) -> None:
-        """Ask anew the next time."""
+        """Ask anew the next time; also where an answer is on its way, which may be from before."""
         self._remembered.pop(key, None)
+        self._flights.pop(key, None)
+
+    def forget_where(self, is_outdated: Callable[[Answer], bool]) -> None:
+        """The same for every key whose answer is outdated, and for those whose answer is not known yet."""
+        for key in [key for key, found in self._remembered.items() if is_outdated(found.answer)]:
+            del self._remembered[key]
+        self._flights.clear()
 
     def _lead(self, key: Key) -> Answer:
         """Ask for all who come meanwhile; they share the answer, or the failure."""
         flight = self._flights[key] = Future()
         try:
-            flight.set_result(self._renew(key))
+            flight.set_result(self._renew(key, flight))
         except (SQLAlchemyError, DriverError) as error:
             flight.set_exception(error)
         finally:
-            self._flights.pop(key, None)
+            if self._flights.get(key) is flight:
+                del self._flights[key]
             if not flight.done():  # our own request was cut off; the others did nothing wrong
                 flight.set_exception(busy())
         return flight.result()
@@ -82,7 +90,7 @@ class Memory(Generic[Key, Answer]):
         except TimeoutError:
             return old.answer
 
-    def _renew(self, key: Key) -> Answer:
+    def _renew(self, key: Key, flight: "Future[Answer]") -> Answer:
         asked_at = time.monotonic()
         try:
             answer = self._ask(key)
@@ -92,6 +100,8 @@ class Memory(Generic[Key, Answer]):
                 raise
             old.fresh_until = time.monotonic() + self._fresh_seconds
             return old.answer
+        if self._flights.get(key) is not flight:
+            return answer  # forgotten meanwhile: good for who asked before that, not for keeping
         self._remembered[key] = Remembered(answer, asked_at, asked_at + self._fresh_seconds)
         self._remembered.move_to_end(key)
         while len(self._remembered) > self._most:

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from app.auth import sessions
 from app.auth.require import Permission, require
 from app.dashboard.pages import shell
 
@@ -14,6 +15,7 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 # The page's sections in their order, and what asks for what each one shows (`facts` in its partial).
 SECTIONS: dict[str, Callable[[], Any]] = {
     "who": lambda: None,
+    "sessions": sessions.mine,
 }
 
 

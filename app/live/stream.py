@@ -8,8 +8,9 @@ arrives in another order than the commits and is lost with Redis.
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 import orjson
@@ -65,6 +66,14 @@ def with_sentences(entry: dict[str, Any]) -> dict[str, Any]:
     return entry | {"violations": [{**v, "message": sentence(v)} for v in entry["violations"]]}
 
 
+class Stay(Protocol):
+    """May whoever opened a stream still be here? Asked every second, and whenever it calls `wake`."""
+
+    def __call__(self) -> bool: ...
+    def begin(self, wake: Callable[[], None]) -> None: ...
+    def end(self) -> None: ...
+
+
 class Viewer:
     """One open stream: what it wants and what waits for it."""
 
@@ -72,6 +81,11 @@ class Viewer:
         self.filters = filters
         self.frames: Queue = Queue(maxsize=MOST_FRAMES_WAITING)
         self.fell_behind = False
+
+    def look_up(self) -> None:
+        """Have the stream ask at once whether it may go on. A full queue does so by itself."""
+        with suppress(Full):
+            self.frames.put_nowait(None)
 
 
 class Watch:
@@ -173,17 +187,17 @@ def follow(
     organisation_id: int,
     filters: Filters,
     cursor: str | None,
-    may_stay: Callable[[], bool],
+    stay: Stay,
 ) -> Iterator[bytes]:
     """The bytes of one stream: all of the app's events committed after the cursor (None: from now on).
 
-    `may_stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns
+    `stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns
     with its last id.
     """
     watches: Watches = current_app.extensions["watches"]
     stopping: Callable[[], bool] = current_app.extensions["stopping"]
     return _follow(
-        watches, db.engine, app_id, organisation_id, filters, cursor, lambda: may_stay() and not stopping()
+        watches, db.engine, app_id, organisation_id, filters, cursor, lambda: stay() and not stopping(), stay
     )
 
 
@@ -195,12 +209,15 @@ def _follow(
     filters: Filters,
     cursor: str | None,
     may_stay: Callable[[], bool],
+    stay: Stay | None = None,
 ) -> Iterator[bytes]:
     yield b": connected\nretry: %d\n\n" % RECONNECT_MILLISECONDS
     viewer = Viewer(filters)
     # Before the catch-up, so that nothing falls between the two.
     watch = watches.join(app_id, organisation_id, engine, viewer)
     try:
+        if stay is not None:
+            stay.begin(viewer.look_up)
         if cursor is None:
             with engine.connect() as connection:
                 cursor = events.newest_cursor(connection)
@@ -210,6 +227,8 @@ def _follow(
             for frame in _caught_up(engine, app_id, organisation_id, cursor):
                 cursor = frame.entries[-1].cursor
                 yield frame.rendered(filters)
+                if not may_stay():
+                    return
             for last_cursor, sent in _live(viewer, cursor, may_stay, ends_at):
                 cursor = last_cursor
                 yield sent
@@ -217,6 +236,8 @@ def _follow(
                 return
     finally:
         watches.leave(watch, viewer)
+        if stay is not None:
+            stay.end()
 
 
 def _caught_up(engine: Engine, app_id: int, organisation_id: int, cursor: str) -> Iterator[Frame]:
@@ -239,12 +260,15 @@ def _live(
         if viewer.fell_behind and viewer.frames.empty():
             return
         try:
-            frame, sent = viewer.frames.get(timeout=GLANCE_SECONDS)
+            waiting = viewer.frames.get(timeout=GLANCE_SECONDS)
         except Empty:
             if time.monotonic() >= heartbeat_at:  # also how a gone client is noticed
                 heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
                 yield cursor, b": still here\n\n"
             continue
+        if waiting is None:
+            continue
+        frame, sent = waiting
         if order(frame.entries[-1].cursor) <= order(cursor):
             continue  # the catch-up had it already
         if order(frame.entries[0].cursor) <= order(cursor):

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import text
 
 from app.extensions import db
+from app.store import standing
 from app.store.tables import Role
 from app.store.tenancy import across_organisations
 
@@ -71,11 +72,13 @@ def set_role(organisation_id: int, user_id: int, role: Role) -> None:
     """Counts within a second wherever the member is signed in. The caller commits."""
     values = {"organisation_id": organisation_id, "user_id": user_id, "role": role.value}
     db.session.execute(SET_ROLE, values)
+    standing.changed(user_id)
 
 
 def remove(organisation_id: int, user_id: int) -> None:
     """End the membership, and with it every session in this organisation. The caller commits."""
     db.session.execute(REMOVE, {"organisation_id": organisation_id, "user_id": user_id})
+    standing.changed(user_id)
 
 
 @across_organisations()

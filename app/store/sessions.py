@@ -2,10 +2,12 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
 from app.extensions import db
+from app.store import standing
 from app.store.tables import Role
 from app.store.tenancy import across_organisations, inside
 
@@ -21,16 +23,41 @@ class SignedIn:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A live session as its owner sees it. `network`: where it began, as 192.0.2.0/24; None where nobody knows."""
+
+    id: uuid.UUID
+    user_agent: str
+    network: str | None
+    organisation: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
 # Idle and absolute limits (OWASP ASVS 5.0 7.3.1, 7.3.2): a working day and a month.
+WITHIN_LIMITS = """s.revoked_at IS NULL
+      AND s.created_at > now() - interval '30 days' AND s.last_seen_at > now() - interval '12 hours'"""
 ALIVE = text(
-    """
+    f"""
     SELECT s.user_id, u.email, s.organisation_id, m.role, s.last_seen_at < now() - interval '1 minute'
     FROM auth_sessions s
     JOIN users u ON u.id = s.user_id
     JOIN memberships m ON m.user_id = s.user_id AND m.organisation_id = s.organisation_id
-    WHERE s.id = :id AND s.revoked_at IS NULL AND u.disabled_at IS NULL
-      AND s.created_at > now() - interval '30 days' AND s.last_seen_at > now() - interval '12 hours'
-    """
+    WHERE s.id = :id AND u.disabled_at IS NULL AND {WITHIN_LIMITS}
+    """  # noqa: S608  (made of constants of this file)
+)
+# The network, not the address: enough to recognise a place by, and less to read over a shoulder.
+OF_USER = text(
+    f"""
+    SELECT s.id, s.user_agent,
+        text(network(set_masklen(s.address, CASE family(s.address) WHEN 4 THEN 24 ELSE 48 END))),
+        o.name, s.created_at, s.last_seen_at
+    FROM auth_sessions s
+    JOIN organisations o ON o.id = s.organisation_id
+    JOIN memberships m ON m.user_id = s.user_id AND m.organisation_id = s.organisation_id
+    WHERE s.user_id = :user_id AND {WITHIN_LIMITS} ORDER BY s.last_seen_at DESC, s.created_at DESC
+    """  # noqa: S608
 )
 SEEN = text("UPDATE auth_sessions SET last_seen_at = now() WHERE id = :id AND revoked_at IS NULL")
 ADD = text(
@@ -39,7 +66,21 @@ ADD = text(
     VALUES (:id, :user_id, :organisation_id, :user_agent, :address)
     """
 )
-REVOKE = text("UPDATE auth_sessions SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL")
+REVOKE = text(
+    "UPDATE auth_sessions SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL RETURNING user_id"
+)
+END = text(
+    """
+    UPDATE auth_sessions SET revoked_at = now()
+    WHERE id = :id AND user_id = :user_id AND revoked_at IS NULL RETURNING id
+    """
+)
+END_OTHERS = text(
+    """
+    UPDATE auth_sessions SET revoked_at = now()
+    WHERE user_id = :user_id AND id IS DISTINCT FROM :keep AND revoked_at IS NULL RETURNING id
+    """
+)
 PRUNE = text(
     """
     DELETE FROM auth_sessions WHERE id IN (
@@ -85,7 +126,33 @@ def add(user_id: int, organisation_id: int, user_agent: str, address: str | None
 @across_organisations()
 def revoke(session_id: uuid.UUID) -> None:
     """End a session for good; the caller commits."""
-    db.session.execute(REVOKE, {"id": session_id})
+    user_id = db.session.execute(REVOKE, {"id": session_id}).scalar()
+    if user_id is not None:
+        standing.changed(user_id)
+
+
+@across_organisations()
+def of_user(user_id: int) -> list[Listed]:
+    """This person's live sessions in all their organisations, the last used first."""
+    return [Listed(*row) for row in db.session.execute(OF_USER, {"user_id": user_id})]
+
+
+@across_organisations()
+def end(user_id: int, session_id: uuid.UUID) -> bool:
+    """End one of this person's sessions; False where they have no such live one. The caller commits."""
+    ended = db.session.execute(END, {"user_id": user_id, "id": session_id}).one_or_none() is not None
+    if ended:
+        standing.changed(user_id)
+    return ended
+
+
+@across_organisations()
+def end_others(user_id: int, keep: uuid.UUID | None = None) -> int:
+    """End all sessions of this person but `keep`; returns how many. The caller commits."""
+    ended = db.session.execute(END_OTHERS, {"user_id": user_id, "keep": keep}).all()
+    if ended:
+        standing.changed(user_id)
+    return len(ended)
 
 
 @across_organisations()

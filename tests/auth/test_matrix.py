@@ -169,8 +169,18 @@ def foreign_ids(world: World, owner: Any, flask_app: Flask) -> dict[str, str]:
             (alice.organisation_id,),
         )
         (invitation_id,) = cursor.fetchone()
-        cursor.execute("SELECT id FROM write_keys WHERE organisation_id = %s", (alice.organisation_id,))
-        (key_id,) = cursor.fetchone()
+        # One id for both kinds, which no key of Charlie's can have: ids go on from test to test.
+        key_id = 888_888_888
+        cursor.execute(
+            "INSERT INTO write_keys (id, organisation_id, app_id, key_hash, prefix) OVERRIDING SYSTEM VALUE"
+            " VALUES (%s, %s, %s, 'w', 'lvw_')",
+            (key_id, alice.organisation_id, alice.app.id),
+        )
+        cursor.execute(
+            "INSERT INTO api_keys (id, organisation_id, key_hash, prefix, scopes) OVERRIDING SYSTEM VALUE"
+            " VALUES (%s, %s, 'a', 'lva_', '{read}')",
+            (key_id, alice.organisation_id),
+        )
     return {
         "app_id": "secret-app",
         "event_id": sent["results"][0]["event_id"],
