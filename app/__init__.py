@@ -13,6 +13,7 @@ from app.config import Settings
 from app.dashboard import (
     account,
     api,
+    export_api,
     history_pages,
     insight_pages,
     job_pages,
@@ -65,6 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
+    flask_app.register_blueprint(export_api.blueprint)
     flask_app.register_blueprint(version_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)
     flask_app.register_blueprint(key_pages.blueprint)

@@ -42,6 +42,7 @@ GUARDED = {
     "api.live": "read",
     "plan_api.import_plan": "edit_plan",
     "plan_api.show_expected": "read",
+    "export_api.export_plan": "read",
     "version_api.list_versions": "read",
     "version_api.show_changes": "read",
     "version_api.revert": "edit_plan",

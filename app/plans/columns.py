@@ -1,5 +1,6 @@
 """A tracking sheet's columns: by which names they are known, and what the words in their cells mean."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any, Final
@@ -51,13 +52,28 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "min_items": ("minitems", "arrayminitems"),
     "max_items": ("maxitems", "arraymaxitems"),
     "unique_items": ("uniqueitems", "arrayuniqueitems"),
+    "exclusive_minimum": ("exclusiveminimum", "exclusivemin"),
+    "exclusive_maximum": ("exclusivemaximum", "exclusivemax"),
+    "multiple_of": ("multipleof",),
+    "min_properties": ("minproperties",),
+    "max_properties": ("maxproperties",),
+    "blank": ("blank", "maybeblank"),
+    "epoch": ("epoch",),
+    "private": ("private", "isprivate"),
+    "unplanned": ("unplannedproperties",),
 }
 CONSTRAINTS: Final = (
     *("enum", "const", "pattern", "format", "minimum", "maximum"),
+    *("exclusive_minimum", "exclusive_maximum", "multiple_of"),
     *("min_length", "max_length", "min_items", "max_items", "unique_items"),
+    *("min_properties", "max_properties"),
 )
 # What a sheet says of an event, under the name that an event's definition has for it.
-OF_EVENT: Final = {"event_description": "description", "event_tags": "tags"}
+OF_EVENT: Final = {
+    "event_description": "description",
+    "event_tags": "tags",
+    "unplanned": "unplanned_properties",
+}
 # Properties of somebody or something else than the event.
 FOREIGN_KINDS: Final = frozenset(
     {"user", "user property", "system", "system property", "group", "group property"}
@@ -75,8 +91,10 @@ TYPES: Final[dict[str, Type]] = {
 }
 YES: Final = frozenset(("true", "yes", "y", "1", "x", "required", "mandatory", "always"))
 NO: Final = frozenset(("", "false", "no", "n", "0", "-", "optional", "never"))
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")
-_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,18}\.[0-9]{1,18}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,20}")
+_INTEGERS: Final = range(-(2**63), 2**64)  # that JSON is kept with here
+# As a double is written out in full, with an exponent or without.
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,25}(?:\.[0-9]{1,25}(?:[eE][+-]?[0-9]{1,3})?|[eE][+-]?[0-9]{1,3})")
 
 
 def recognise(header: Sequence[str]) -> tuple[dict[str, int], list[str]]:
@@ -121,13 +139,18 @@ def number(cell: str) -> int | float | str:
     """The number in a cell; the text itself where there is none, for the constraint's own check to name."""
     text = cell.strip()
     if _INTEGER.fullmatch(text):
-        return int(text)
-    return float(text) if _DECIMAL.fullmatch(text) else text
+        return int(text) if int(text) in _INTEGERS else float(text)
+    return float(text) if _DECIMAL.fullmatch(text) and math.isfinite(float(text)) else text
 
 
 def value(cell: str, kind: Type | None) -> Any:
-    """The value of the rule's type that a cell writes; the text itself where it is none of that type."""
+    """The value of the rule's type that a cell writes; the text itself where it is none of that type.
+
+    A JSON array of one value stands for that value: so a sheet can write what would be misread as it is.
+    """
     text = cell.strip()
+    if text.startswith("[") and (listed := _array(text)) is not None and len(listed) == 1:
+        return listed[0]
     if kind in (Type.INTEGER, Type.NUMBER):
         return number(text)
     if kind is Type.BOOLEAN:
@@ -137,15 +160,18 @@ def value(cell: str, kind: Type | None) -> Any:
 
 def values(cell: str, kind: Type | None) -> list[Any]:
     """The values of a list in one cell: a JSON array, or separated by `|`, line breaks, `;` or `,`."""
-    if cell.startswith("["):
-        try:
-            listed = orjson.loads(cell)
-        except orjson.JSONDecodeError:
-            listed = None
-        if isinstance(listed, list):
-            return listed
+    if cell.startswith("[") and (listed := _array(cell)) is not None:
+        return listed
     separator = next((s for s in ("|", "\n", ";", ",") if s in cell), ",")
     return [value(part, kind) for part in cell.split(separator) if part.strip()]
+
+
+def _array(cell: str) -> list[Any] | None:
+    try:
+        listed = orjson.loads(cell)
+    except orjson.JSONDecodeError:
+        return None
+    return listed if isinstance(listed, list) else None
 
 
 def constraint(column: str, cell: str, kind: Type | None) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.plans import event_note
 from app.plans.content import LONGEST_NAME, empty
 from app.plans.imported import Imported
 from app.plans.reading import Reading
@@ -26,10 +27,11 @@ def read(body: bytes, _reading: Reading) -> Imported:
         if not isinstance(bundle, dict):
             raise PlanInvalid([Problem("not_a_bundle", "A bundle is one JSON object: event name → schema.")])
         content = _content(bundle)
+        warnings = understand_notes(content)
         compile_plan(content, 0)
     except PlanInvalid as invalid:
         return Imported(problems=invalid.problems)
-    return Imported(content, warnings=_warnings(content))
+    return Imported(content, warnings=warnings + _warnings(content))
 
 
 def parse(body: bytes) -> Any:
@@ -116,14 +118,29 @@ def checked(content: dict[str, Any], loss: list[dict[str, Any]]) -> Imported:
     schemas = {name: definition["schema"] for name, definition in content["events"].items()}
     if problems := _event_problems(schemas):
         raise PlanInvalid(problems)
+    warnings = understand_notes(content)
     compile_plan(content, 0)
-    return Imported(content, loss=loss)
+    return Imported(content, warnings=warnings, loss=loss)
+
+
+def understand_notes(content: dict[str, Any]) -> list[Problem]:
+    """Let the notes that our exports put into schemas count (event_note.py); warnings where they no longer can."""
+    warnings = []
+    for name, definition in content["events"].items():
+        bundle = content["bundles"][definition["bundle"]]
+        content["events"][name], told = event_note.understood(name, definition, bundle)
+        warnings += told
+    if not any("bundle" in definition for definition in content["events"].values()):
+        content["bundles"] = {}
+    return warnings
 
 
 def _warnings(content: dict[str, Any]) -> list[Problem]:
     """Definitions that an event has beside the bundle's of the same name: references go to the bundle's."""
     warnings = []
     for name, definition in content["events"].items():
+        if "schema" not in definition:
+            continue
         schema, shared = definition["schema"], content["bundles"]["1"]
         for place in DEFINITIONS:
             own = schema.get(place) if isinstance(schema, dict) else None

@@ -90,8 +90,12 @@ def _event(name: str, description: Any, call: Any) -> tuple[dict[str, Any], list
         for part, said in parts.items()
         if part != "properties" and said
     ]
-    loss += [_lost("labels", f"The labels of `{name}` are not kept.")] if call.get("labels") else []
     definition: dict[str, Any] = {"schema": schema, "bundle": "1"}
+    labels = call.get("labels")
+    if isinstance(labels, dict) and labels.keys() == {"tags"} and isinstance(labels["tags"], str):
+        definition["tags"] = labels["tags"]
+    elif labels:
+        loss.append(_lost("labels", f"The labels of `{name}` are not kept."))
     if isinstance(text := description or call.get("description"), str) and text:
         definition["description"] = text
     return definition, loss

@@ -13,12 +13,15 @@ from app.plans.reading import Reading
 from app.validation.compile import compile_plan
 from app.validation.conditions import read_condition
 from app.validation.constraints import check
+from app.validation.model import Severity
+from app.validation.options import ALLOWED
 from app.validation.paths import BadPath, format_rule_path, parse_rule_path, relax
 from app.validation.problems import PlanInvalid, Problem
-from app.validation.types import Type
+from app.validation.types import DATES, EPOCHS, Type
 
 NEEDED: Final = {"event": "eventName", "path": "eventPayload", "type": "dataType"}
 CONDITION: Final = {"if_field": "if", "if_value": "equals", "then_field": "then", "then_type": "type"}
+UNPLANNED: Final = (*Severity, ALLOWED)
 ROWS_PER_GLANCE: Final = 500
 
 
@@ -118,9 +121,15 @@ class Sheet:
 
     def _describe(self, row: cells.Row) -> None:
         """What is said of the event itself: the first that is said stays."""
-        for column in ("event_description", "event_tags"):
-            if self._current is not None and (said := self._cell(row, column)):
-                self.content["events"][self._current].setdefault(columns.OF_EVENT[column], said)
+        for column, member in columns.OF_EVENT.items():
+            said = self._cell(row, column)
+            if column == "unplanned" and said:
+                said = said.lower()
+                if said not in UNPLANNED:
+                    self._reject(row, "bad_unplanned", f"`{said[:100]}` is none of {', '.join(UNPLANNED)}.")
+                    continue
+            if self._current is not None and said:
+                self.content["events"][self._current].setdefault(member, said)
 
     def _at_line(self, problem: Problem) -> Problem:
         line = self._lines.get((problem.event or "", problem.rule if problem.rule is not None else -1))
@@ -190,8 +199,12 @@ class Sheet:
         rule: dict[str, Any] = {"path": path, "type": kind.value if kind else ""}
         # A sheet without this column lists what must be sent.
         rule["required"] = "required" not in self._where or self._flag(row, "required")
-        if self._flag(row, "nullable"):
-            rule["nullable"] = True
+        rule |= {flag: True for flag in ("nullable", "blank", "private") if self._flag(row, flag)}
+        if epoch := self._cell(row, "epoch").lower():
+            rule["epoch"] = epoch
+            if epoch not in EPOCHS or kind not in DATES:
+                text = f"`{epoch[:100]}`: an epoch is seconds or milliseconds, and fits date and datetime."
+                self._reject(row, "bad_epoch", text)
         if given := self._cell(row, "severity"):
             severity = columns.severity(given)
             if severity is None:
@@ -238,6 +251,9 @@ class Sheet:
 
     def _add_condition(self, row: cells.Row, given: Any) -> None:
         needed = "A condition is a JSON object with if_field, if_value, then_field and then_type."
+        if isinstance(given, dict) and "if" in given:  # as our own plans write it, and our own sheets
+            self._keep_condition(row, given)
+            return
         if not isinstance(given, dict) or not {"if_field", "if_value", "then_field"} <= given.keys():
             self._reject(row, "bad_condition", needed)
             return
@@ -249,7 +265,9 @@ class Sheet:
         if kind is None:
             self._reject(row, "bad_condition", f"The type `{str(given['then_type'])[:100]}` is unknown.")
             return
-        condition["type"] = kind.value
+        self._keep_condition(row, {**condition, "type": kind.value})
+
+    def _keep_condition(self, row: cells.Row, condition: dict[str, Any]) -> None:
         _, problems = read_condition(condition)
         self._reject_all(row, problems)
         assert self._current is not None

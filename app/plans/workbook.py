@@ -33,6 +33,8 @@ MOST_SHARED_BYTES: Final = 10 * 1024 * 1024
 LAST_ROW: Final = 1_048_576
 # Formatted cells count here, even if they are empty.
 MOST_CELLS_IN_A_ROW: Final = 1_000
+# Above this a double is written with an exponent, and was one.
+LARGEST_WHOLE: Final = 1e16
 SHARED: Final = "xl/sharedStrings.xml"
 # What openpyxl raises for files that are no workbooks, or broken ones.
 BROKEN: Final = (
@@ -126,7 +128,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
         return str(int(value))
     if isinstance(value, (datetime, date)):
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()

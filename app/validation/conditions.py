@@ -114,6 +114,25 @@ def read_condition(given: Any) -> tuple[Condition | None, list[Problem]]:
     return condition, []
 
 
+def as_content(condition: Condition) -> dict[str, Any]:
+    """The condition as a plan's content has it."""
+    content: dict[str, Any] = {
+        "if": condition.if_path,
+        condition.premise: condition.value,
+        "then": format_rule_path(condition.then_steps),
+        "type": condition.type.value,
+    }
+    if condition.forbidden:
+        content["forbidden"] = True
+    elif not condition.required:
+        content["required"] = False
+    if condition.constraints:
+        content["constraints"] = condition.constraints
+    if condition.severity is not Severity.ERROR:
+        content["severity"] = condition.severity.value
+    return content
+
+
 def _premise_problem(premise: str, value: Any) -> str | None:
     if premise == "present":
         return None if isinstance(value, bool) else "A condition's `present` is true or false."

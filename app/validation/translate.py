@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from app.validation import constraints as constraint_rules
 from app.validation.by_rules import RulesEvent
-from app.validation.conditions import read_condition
+from app.validation.conditions import as_content, read_condition
 from app.validation.document import resolve
 from app.validation.engine import DEFAULT_DIALECT
 from app.validation.formats import PATTERNS
@@ -30,6 +30,8 @@ Schema = dict[str, Any]
 Definition = dict[str, Any]
 NOTE: Final = "x-rule"
 UNPLANNED: Final = "x-unplanned-properties"
+# Of a note what stands for the schema's own words; whether it says the same is proved.
+PROVED: Final = ("nullable", "blank", "constraints")
 # What says nothing of the value.
 _ANNOTATIONS: Final = frozenset(
     ("title", "description", "examples", "default", "deprecated", "readOnly", "writeOnly", "$comment", "$id")
@@ -58,6 +60,8 @@ def rules_as_schema(
     for condition, shape in zip(event.conditions, schema.get("allOf", ()), strict=True):
         if condition.severity is not Severity.ERROR:
             shape[NOTE] = {"severity": condition.severity.value}
+        if read_condition(_condition(shape))[0] != condition:
+            shape[NOTE] = as_content(condition)
     if definition.get("description"):
         schema["description"] = definition["description"]
     return {"$schema": DEFAULT_DIALECT, **schema}
@@ -72,7 +76,7 @@ def _annotate(node: Node, schema: Schema) -> None:
     if rule is not None and rule.steps:
         if rule.description:
             schema["description"] = rule.description
-        if note := _note(rule):
+        if note := _note(rule, schema):
             schema[NOTE] = note
     elif rule is None:
         schema[NOTE] = {"implied": True}
@@ -82,7 +86,8 @@ def _annotate(node: Node, schema: Schema) -> None:
         _annotate(node.each, schema["items"])
 
 
-def _note(rule: Rule) -> dict[str, Any]:
+def _note(rule: Rule, schema: Schema) -> dict[str, Any]:
+    """What of a rule does not come back from its schema alone."""
     note: dict[str, Any] = {}
     if rule.type in DATES:
         note["type"] = rule.type.value
@@ -94,6 +99,14 @@ def _note(rule: Rule) -> dict[str, Any]:
         note["private"] = True
     if rule.owner:
         note["owner"] = rule.owner
+    told = _rule(schema, note, is_required=rule.required) or {}
+    note |= {
+        flag: getattr(rule, flag)
+        for flag in ("blank", "nullable")
+        if told.get(flag, False) != getattr(rule, flag)
+    }
+    if told.get("constraints", {}) != rule.constraints:
+        note["constraints"] = rule.constraints
     return note
 
 
@@ -239,7 +252,8 @@ def _rule(schema: Schema, note: dict[str, Any], *, is_required: bool) -> dict[st
     rule |= {member: note[member] for member in ("epoch", "severity", "private", "owner") if member in note}
     if isinstance(schema.get("description"), str) and schema["description"]:
         rule["description"] = schema["description"]
-    return _with_constraints(rule, schema)
+    rule = _with_constraints(rule, schema) | {member: note[member] for member in PROVED if member in note}
+    return {member: said for member, said in rule.items() if said not in (False, {})}
 
 
 def _with_constraints(rule: dict[str, Any], schema: Schema) -> dict[str, Any]:
@@ -269,6 +283,8 @@ def _condition(part: Any) -> dict[str, Any] | None:
     if not isinstance(part, dict) or part.keys() - {"if", "then", NOTE} or not {"if", "then"} <= part.keys():
         return None
     condition: dict[str, Any] = dict(part.get(NOTE) or {})
+    if "if" in condition:
+        return condition if read_condition(condition)[0] is not None else None
     is_absent, if_steps, premise = _place(part["if"])
     is_forbidden, then_steps, wanted = _place(part["then"])
     if is_absent or not premise:

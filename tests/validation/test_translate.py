@@ -43,7 +43,6 @@ def test_rules_come_back_from_their_schema() -> None:
     assert rules_as_schema(definition) == schema
     by_path = {rule["path"]: rule for rule in definition["rules"]}
     expected = {rule["path"]: rule for rule in RULES["rules"]}
-    expected["this"] = {**expected["this"], "constraints": {"enum": [5]}}  # null passes both alike
     assert by_path == expected
     assert [{"required": True, **c} for c in definition["conditions"] if "forbidden" not in c] == [
         {"required": True, **c} for c in RULES["conditions"] if "forbidden" not in c

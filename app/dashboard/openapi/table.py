@@ -7,6 +7,7 @@ example that is not answered as it says.
 from app.dashboard.api import MOST_EVENTS
 from app.dashboard.insight_pages import STATES
 from app.dashboard.openapi.described import ERROR, Described, Example
+from app.dashboard.openapi.exchange import EXCHANGE
 from app.dashboard.openapi.plans import PLANS
 from app.dashboard.openapi.schemas import (
     COUNT,
@@ -130,6 +131,7 @@ DESCRIBED: dict[str, Described] = {
         media_type="text/event-stream",
     ),
     **PLANS,
+    **EXCHANGE,
     "keys_api.list_api_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
     "keys_api.create_api_key": Described(
         "Keys",

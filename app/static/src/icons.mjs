@@ -14,6 +14,7 @@ export const ICONS = [
   "circle-minus",
   "circle-x",
   "copy",
+  "download",
   "eye",
   "eye-off",
   "file-upload",

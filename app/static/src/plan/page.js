@@ -1,12 +1,14 @@
 // The plan page: shows a schema's fields when its event is opened, and takes a new version.
 
 import { byId, h } from "../dom.js";
+import { listenToExport } from "./take_out.js";
 import { listenToUpload } from "./upload.js";
 
 for (const event of document.querySelectorAll("details[data-expected]")) {
   event.addEventListener("toggle", () => showFields(event));
 }
 if (byId("plan-upload")) listenToUpload(); // who may not publish has no form
+if (byId("plan-export")) listenToExport(); // nor has a plan that was never published
 
 async function showFields(event) {
   const place = event.querySelector("[data-fields]");
