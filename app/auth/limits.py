@@ -65,25 +65,53 @@ def init_app(flask_app: Flask, settings: Settings) -> None:
         _limit("organisation", settings.organisation_limit, _organisation),
         *_of_endpoints(settings.endpoint_limits),
     )
-    arrivals.request_filter(_is_uncounted)
-    actors.request_filter(lambda: "actor" not in g)
     flask_app.extensions["limits"] = (arrivals, actors)
+    arrivals.init_app(flask_app)
+    actors.init_app(flask_app)
     flask_app.after_request(_say)
 
 
 def count_arrivals(flask_app: Flask) -> None:
     """From here in the order of the hooks on, addresses are counted."""
-    flask_app.extensions["limits"][0].init_app(flask_app)
+
+    def count() -> None:
+        if not request.path.startswith(UNCOUNTED_PATHS):
+            g.is_counted = True
+            flask_app.extensions["limits"][0].check()
+
+    flask_app.before_request(count)
 
 
 def count_actors(flask_app: Flask) -> None:
     """From here on, those whom the guard let in."""
-    flask_app.extensions["limits"][1].init_app(flask_app)
+
+    def count() -> None:
+        if "actor" in g:
+            flask_app.extensions["limits"][1].check()
+
+    flask_app.before_request(count)
 
 
-def _limiter(settings: Settings, *limits: ApplicationLimit) -> Limiter:
+class Counting(Limiter):
+    """A Limiter that counts when it is told to.
+
+    One with hooks of its own asks at three places of every event's way whether to count it, for a twentieth of the
+    event's time, and never counts one.
+    """
+
+    def init_app(self, app: Flask) -> None:
+        """Make ready, without hooks: whoever is in this set has them already."""
+        app.extensions.setdefault("limiter", set()).add(self)
+        super().init_app(app)
+
+    def check(self) -> None:
+        """Count this request. Raises RateLimitExceeded."""
+        self._check_request_limit()
+
+
+def _limiter(settings: Settings, *limits: ApplicationLimit) -> Counting:
     pool = connect_redis(settings.redis_url).connection_pool
-    return Limiter(
+    return Counting(
         address,
         application_limits=list(limits),
         strategy=settings.limit_strategy,
@@ -125,12 +153,10 @@ def _organisation() -> str:
     return f"organisation {g.actor.organisation_id}"
 
 
-def _is_uncounted() -> bool:
-    return request.path.startswith(UNCOUNTED_PATHS)
-
-
 def _say(response: Response) -> Response:
     """The narrowest counted limit in the headers of this answer, and loudly where Redis did not count."""
+    if "is_counted" not in g:
+        return response
     arrivals, actors = current_app.extensions["limits"]
     limit: RequestLimit | None = actors.current_limit or arrivals.current_limit
     if limit is None:

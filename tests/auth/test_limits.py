@@ -193,3 +193,18 @@ def test_when_redis_forgets_its_scripts_nobody_notices(
 def test_an_unknown_strategy_is_refused_at_start(environment: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="LIMIT_STRATEGY"):
         Settings.from_environment(environment | {"LIMIT_STRATEGY": "leaky"})
+
+
+def test_what_is_not_counted_is_not_asked_about(limited: Callable[..., Flask]) -> None:
+    """Flask-Limiter's own hooks would run for every event and take a twentieth of its time."""
+    made = limited()
+    hooks = [
+        hook
+        for by_blueprint in (made.before_request_funcs, made.after_request_funcs, made.teardown_request_funcs)
+        for hook in by_blueprint.get(None, [])
+    ]
+    ours = [getattr(hook, "func", hook) for hook in hooks]
+    assert [hook for hook in ours if hook.__module__.startswith("flask_limiter")] == []
+    ask(made.test_client(), "/health")
+    assert "X-RateLimit-Limit" not in ask(made.test_client(), "/health").headers
+    assert "X-RateLimit-Limit" in ask(made.test_client(), OPEN_PATH).headers
