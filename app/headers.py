@@ -72,12 +72,16 @@ def init_app(flask_app: Flask, settings: Settings) -> None:
 
     flask_app.before_request(refuse_foreign_host)
     extra = {"Strict-Transport-Security": f"max-age={ONE_YEAR_SECONDS}"} if settings.is_https else {}
+    on_files = [(name.lower(), name, value) for name, value in (HEADERS | extra).items()]
+    on_all_else = [*on_files, ("cache-control", "Cache-Control", "no-store")]
 
     def dress(response: Response) -> Response:
-        for name, value in (HEADERS | extra).items():
-            response.headers.setdefault(name, value)
-        if request.endpoint != "static":
-            response.headers.setdefault("Cache-Control", "no-store")
+        """Add what the view did not say itself."""
+        headers = response.headers
+        there = {name.lower() for name, _ in headers}
+        for lower, name, value in on_files if request.endpoint == "static" else on_all_else:
+            if lower not in there:
+                headers.add(name, value)
         return response
 
     flask_app.after_request(dress)

@@ -3,7 +3,8 @@
 Labels are closed sets (routes, reasons, verdicts): an event's name, an organisation or an address never is one.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -58,6 +59,23 @@ LOCAL_LIMITS = Counter(
 )
 CACHE = Counter("lvd_cache", "Questions that memory may answer, by what was asked for.", ["kind", "outcome"])
 LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
+
+_children: dict[tuple[object, ...], Any] = {}
+
+
+def child(metric: Counter | Histogram, *labels: str) -> Any:
+    """`metric.labels(…)` from memory. For what every request counts: the library makes a lock and texts each time."""
+    key = (metric, *labels)
+    found = _children.get(key)
+    if found is None:
+        found = _children[key] = metric.labels(*labels)
+    return found
+
+
+def count(metric: Counter, found: Mapping[Any, int]) -> None:
+    """Add so many to each label (a text)."""
+    for label, number in found.items():
+        child(metric, label).inc(number)
 
 
 def text(directory: str) -> tuple[bytes, str]:

@@ -10,6 +10,7 @@ import pytest
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
+from prometheus_client import REGISTRY
 
 from app import logs
 from app.config import Settings
@@ -62,3 +63,16 @@ def test_a_line_break_cannot_forge_a_line(client: FlaskClient, lines: Any) -> No
 def test_probes_are_quiet(client: FlaskClient, lines: Any) -> None:
     client.get("/health")
     assert lines() == ([], "")
+
+
+def test_an_invented_method_makes_no_metric_of_its_own(client: FlaskClient) -> None:
+    """Each would be kept for ever: a sender could fill the memory with names."""
+    client.open("/health", method="BREW")
+    methods = {
+        sample.labels["method"]
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "lvd_requests_total"
+    }
+    assert "other" in methods
+    assert "BREW" not in methods

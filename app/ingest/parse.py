@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,8 +22,7 @@ MOST_FACT_CHARACTERS = 256
 LEAST_MILLISECONDS = 100_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """An event that can be judged and kept, with its JSON as it will be stored."""
 
     event: Event
@@ -63,10 +62,12 @@ class Unfit(Exception):
 def _event(value: dict[str, Any], limits: Settings) -> Received:
     name_member, name = _name(value)
     payload_member, payload = _payload(value)
-    envelope = {k: v for k, v in value.items() if k not in (name_member, payload_member)}
+    envelope = value.copy()
+    del envelope[name_member]
+    envelope.pop(payload_member, None)
     try:
         payload_json, envelope_json = orjson.dumps(payload), orjson.dumps(envelope)
-        canonical = orjson.dumps([name, payload], option=orjson.OPT_SORT_KEYS)
+        canonical = orjson.dumps((name, payload), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, UnicodeEncodeError) as error:
         raise Unfit("too_deep" if "recursion" in str(error).lower() else "bad_string") from error
     _screen(value, (payload_json, envelope_json, name.encode()), limits)

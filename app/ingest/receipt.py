@@ -1,5 +1,6 @@
 """The answer to a sender: one result per event, by index."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,13 +46,12 @@ class Receipt:
             {"index": index, **(_rejection(item.reason) if isinstance(item, Rejected) else next(found))}
             for index, item in enumerate(read)
         ]
-        counted = dict.fromkeys(("stored", "rejected", "duplicate", "conflict", "checked"), 0)
-        for result in results:
-            counted[result["status"]] += 1
-            if is_quiet:
+        counted = Counter(result["status"] for result in results)
+        metrics.count(metrics.EVENTS, counted)
+        if is_quiet:
+            for result in results:
                 result["violations"] = []
                 result.pop("violations_omitted", None)
-            metrics.EVENTS.labels(result["status"]).inc()
         return {
             "accepted": counted["stored"] + counted["checked"],
             "rejected": counted["rejected"],
@@ -63,27 +63,37 @@ class Receipt:
 
     def _results(self) -> list[dict[str, Any]]:
         if self.outcomes is None:
+            self._count(self.judged, self.judged)
             return [_result("checked", None, judgement) for judgement in self.judged]
+        pairs = list(zip(self.outcomes, self.judged, strict=True))
+        self._count(
+            [judgement for outcome, judgement in pairs if outcome.status is Status.STORED],
+            [judgement for outcome, judgement in pairs if outcome.status is not Status.REJECTED],
+        )
         return [
             _rejection("bad_string")
             if outcome.status is Status.REJECTED
             else _result(outcome.status, outcome.event_id, judgement)
-            for outcome, judgement in zip(self.outcomes, self.judged, strict=True)
+            for outcome, judgement in pairs
         ]
+
+    def _count(self, kept: Sequence[Judgement], told: Sequence[Judgement]) -> None:
+        """In the metrics: the verdicts of those that are new, and what was told of all."""
+        metrics.count(metrics.VERDICTS, Counter(judgement.verdict for judgement in kept))
+        broken = Counter(violation.kind for judgement in told for violation in judgement.violations)
+        metrics.count(metrics.VIOLATIONS, broken)
 
 
 def _result(status: str, event_id: str | None, judgement: Judgement) -> dict[str, Any]:
-    if status in (Status.STORED, "checked"):
-        metrics.VERDICTS.labels(judgement.verdict).inc()
-    for violation in judgement.violations:
-        metrics.VIOLATIONS.labels(violation.kind).inc()
-    return {
+    result: dict[str, Any] = {
         "status": status,
         "event_id": event_id,
         "verdict": judgement.verdict,
         "violations": [{**v.as_json(), "message": sentence(v)} for v in judgement.violations],
-        **({"violations_omitted": judgement.omitted} if judgement.omitted else {}),
     }
+    if judgement.omitted:
+        result["violations_omitted"] = judgement.omitted
+    return result
 
 
 def _rejection(reason: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.store import keeping
 from app.store.apps import AppRef
 from app.store.keeping import Row
 from app.validation.judge import judge
-from app.validation.model import Judgement
+from app.validation.model import Judgement, Violation
 
 # nginx makes it once per request and repeats it when it tries another instance.
 PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
@@ -28,8 +28,9 @@ def receive(
     Raises Refusal `busy` when the events could not be committed in time; sending them again is safe.
     """
     judged = judge_all(app, events)
+    fallback = base_id(request_id)
     rows = [
-        row(app, e, j, fallback_id(request_id, n), environment)
+        row(app, e, j, f"{fallback}.{n}", environment)
         for n, (e, j) in enumerate(zip(events, judged, strict=True))
     ]
     outcomes = keeping.keep(rows)
@@ -48,10 +49,9 @@ def judge_all(app: AppRef, events: Sequence[Received]) -> list[Judgement]:
     return [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
 
 
-def fallback_id(request_id: str, index: int) -> str:
-    """The message id of an event that came without: the same when a proxy repeats the request."""
-    base = request_id if PROXY_REQUEST_ID.fullmatch(request_id) else uuid_utils.uuid7().hex
-    return f"{base}.{index}"
+def base_id(request_id: str) -> str:
+    """What the message ids of events begin with that came without: the same when a proxy repeats the request."""
+    return request_id if PROXY_REQUEST_ID.fullmatch(request_id) else uuid_utils.uuid7().hex
 
 
 def row(
@@ -77,8 +77,13 @@ def row(
         occurred_at=moment(envelope.get("eventTime", envelope.get("timestamp"))),
         sent_at=moment(envelope.get("sentAt")),
         digest=received.digest,
-        violations=orjson.dumps([v.as_json() for v in judgement.violations]).decode(),
+        violations=as_stored(judgement.violations),
         violations_omitted=judgement.omitted,
         payload=received.payload_json,
         envelope=received.envelope_json,
     )
+
+
+def as_stored(violations: Sequence[Violation]) -> str:
+    """What an event broke, as JSON: nearly always nothing."""
+    return orjson.dumps([violation.as_json() for violation in violations]).decode() if violations else "[]"

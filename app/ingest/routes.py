@@ -93,11 +93,13 @@ def as_response(answer: dict[str, Any], events: Events) -> Response:
     if events.is_single and answer["rejected"]:
         reason = answer["results"][0]["reason"]
         raise Refusal(reason, REASONS[reason], REJECTION_STATUS.get(reason, 400))
-    for value, result in zip(events.values, answer["results"], strict=True):
-        if result["status"] == "rejected":
-            metrics.REFUSALS.labels(result["reason"]).inc()
-            refused.note_event(result["reason"], value)
+    results = answer["results"]
+    if answer["rejected"]:
+        for value, result in zip(events.values, results, strict=True):
+            if result["status"] == "rejected":
+                metrics.child(metrics.REFUSALS, result["reason"]).inc()
+                refused.note_event(result["reason"], value)
     is_strict = g.write_key.answers == "strict"
-    is_invalid = is_strict and any(result["verdict"] == Verdict.INVALID for result in answer["results"])
+    is_invalid = is_strict and any(result["verdict"] == Verdict.INVALID for result in results)
     status = 422 if is_invalid else 200
     return Response(orjson.dumps(answer), status=status, content_type="application/json")

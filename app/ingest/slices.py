@@ -23,7 +23,7 @@ from app.extensions import KEEPALIVE, db, settings
 from app.ingest import parse
 from app.ingest.parse import Received, Rejected
 from app.ingest.pieces import HEADER_BYTES, NOTHING, Piece, pieces
-from app.ingest.receive import fallback_id, judge_all, row
+from app.ingest.receive import judge_all, row
 from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job, JobFailed, JobUnfinished
@@ -121,7 +121,7 @@ def _keep(connection: Connection, batch: BatchRef, found: Slice) -> BatchRef:
     judged = judge_all(app, [event for _, event in good])
     db.session.commit()  # judging asked for the plan; no transaction of ours stays open meanwhile
     rows = [
-        row(app, event, judgement, fallback_id(batch.id.hex, line), batch.environment)
+        row(app, event, judgement, f"{batch.id.hex}.{line}", batch.environment)
         for (line, event), judgement in zip(good, judged, strict=True)
     ]
     with connection, connection.cursor() as cursor:
