@@ -7,7 +7,19 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 from flask import Flask
 
 from app import errors, extensions, headers, health, logs
-from app.auth import allowance, limits, mail, members, require, session, staying, token_routes, used
+from app.auth import (
+    allowance,
+    closing,
+    limits,
+    mail,
+    members,
+    notices,
+    require,
+    session,
+    staying,
+    token_routes,
+    used,
+)
 from app.auth import routes as auth_routes
 from app.config import Settings
 from app.dashboard import (
@@ -52,6 +64,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     staying.init_app(flask_app, settings)
     mail.init_app(flask_app)
     members.init_app(flask_app)
+    notices.init_app(flask_app)
+    closing.init_app(flask_app)
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)

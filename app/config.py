@@ -120,6 +120,11 @@ class Settings:
         parse=whole_number,
         default=90,
     )
+    deletion_grace_days: int = setting(
+        "For how many days an organisation that its owner deletes is closed and can be had back; at least 1.",
+        parse=whole_number,
+        default=14,
+    )
     max_event_bytes: int = setting("Largest single event.", parse=whole_number, default=64 * 1024)
     max_batch_events: int = setting("Most events in one inline body.", parse=whole_number, default=1000)
     max_depth: int = setting("Deepest nesting of an event.", parse=whole_number, default=32)
@@ -173,6 +178,8 @@ class Settings:
             raise ConfigurationError("SECRET_KEY must have at least 32 characters.")
         if self.retention_days < 1:
             raise ConfigurationError("RETENTION_DAYS must be 1 or more.")
+        if self.deletion_grace_days < 1:
+            raise ConfigurationError("DELETION_GRACE_DAYS must be 1 or more.")
         if self.log_format not in ("json", "pretty"):
             raise ConfigurationError("LOG_FORMAT must be `json` or `pretty`.")
         public = urlsplit(self.public_url)

@@ -102,6 +102,8 @@ GUARDED = {
     "organisation.change_role": "manage_members",
     "organisation.remove": "manage_members",
     "organisation.hand_over": "own",
+    "organisation.close": "own",
+    "organisation.reopen": "own",
     "organisation.leave": "read",
     "organisation.switch": "read",
     "organisation.accept": "read",

@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import string
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from flask import request
 
@@ -65,6 +65,12 @@ def presented() -> str | None:
     if plain and authorized and plain != authorized:
         raise Refusal("two_credentials", "Send one key, in one header.", 400)
     return plain or authorized
+
+
+def refuse_closed() -> NoReturn:
+    """Raise Refusal `organisation_closed`: the key is good, and its organisation is to be deleted."""
+    message = "This organisation is to be deleted and takes no keys. An owner can undo that on its page."
+    raise Refusal("organisation_closed", message, 403)
 
 
 def refuse_in_url() -> None:

@@ -68,6 +68,7 @@ def send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> No
     message["Message-ID"] = _message_id(claim.id, chosen)
     message["Auto-Submitted"] = "auto-generated"
     context = {**facts, "subject": subject, "login_url": urljoin(chosen.public_url, "/auth/login")}
+    context["organisation_url"] = urljoin(chosen.public_url, "/organisation")
     message.set_content(render_template(f"mail/{template}.txt", **context))
     message.add_alternative(render_template(f"mail/{template}.html", **context), subtype="html")
     message.set_boundary("text-and-html")  # the library's own are digits, and only a code may look like one

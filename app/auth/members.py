@@ -9,15 +9,16 @@ from urllib.parse import urljoin
 
 from flask import Flask, g
 
-from app.auth import addresses, mail
+from app.auth import addresses, mail, notices
 from app.auth import session as browser
+from app.auth.notices import Notice
 from app.auth.require import Permission
 from app.errors import Refusal
 from app.extensions import db, settings
 from app.jobs import outbox, registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import audit, invitations, members, organisations, users
+from app.store import audit, invitations, members, organisations
 from app.store.audit import Action
 from app.store.invitations import Offer
 from app.store.members import Member
@@ -26,12 +27,6 @@ from app.store.tables import Role
 
 MOST_NAME_CHARACTERS = 100
 TOKEN_BYTES = 32
-# What a member is told of, in a mail.
-HAPPENED = {
-    "role_changed": "Your role was changed",
-    "removed": "You were removed from an organisation",
-    "ownership": "You own an organisation now",
-}
 
 
 def mail_invitation(claim: Claim) -> None:
@@ -41,7 +36,7 @@ def mail_invitation(claim: Claim) -> None:
     invited = invitations.set_token(organisation_id, claim.arguments["invitation"], hashed(token))
     if invited is None:
         return  # accepted or revoked meanwhile
-    name = organisations.name_of(organisation_id)
+    name = organisations.place_of(organisation_id).name
     db.session.commit()  # first: a mailed link must be one that we know
     email, role = invited
     mail.send(
@@ -55,23 +50,11 @@ def mail_invitation(claim: Claim) -> None:
     )
 
 
-def mail_notice(claim: Claim) -> None:
-    """Tell somebody what was done to their membership."""
-    kind = claim.arguments["kind"]
-    email = users.address_of(claim.arguments["user"])
-    name = organisations.name_of(claim.organisation_id or 0)
-    db.session.commit()
-    if email is not None:
-        facts = {"organisation": name, "kind": kind, "role": claim.arguments["role"]}
-        mail.send(claim, email, HAPPENED[kind], "membership", **facts)
-
-
 MAIL_INVITATION = Job("mail_invitation", Queue.CRITICAL, mail_invitation, timeout_seconds=25, attempts=20)
-MAIL_NOTICE = Job("mail_membership_notice", Queue.CRITICAL, mail_notice, timeout_seconds=25, attempts=20)
 
 
 def init_app(flask_app: Flask) -> None:
-    registry.declare(flask_app, MAIL_INVITATION, MAIL_NOTICE)
+    registry.declare(flask_app, MAIL_INVITATION)
 
 
 def hashed(token: str) -> bytes:
@@ -168,7 +151,8 @@ def change_role(user_id: int, role_name: str) -> None:
     if member.role is Role.OWNER and role is not Role.OWNER:
         _another_owner(user_id)
     members.set_role(g.actor.organisation_id, user_id, role)
-    _tell(user_id, "ownership" if role is Role.OWNER else "role_changed", role)
+    notice = Notice.OWNERSHIP if role is Role.OWNER else Notice.ROLE_CHANGED
+    notices.tell(user_id, notice, role=role.value)
     audit.record(Action.ROLE_CHANGED, "member", member.email, before=member.role.value, after=role.value)
     db.session.commit()
 
@@ -179,7 +163,7 @@ def hand_over(user_id: int) -> None:
     members.set_role(g.actor.organisation_id, user_id, Role.OWNER)
     if user_id != g.actor.user_id:
         members.set_role(g.actor.organisation_id, g.actor.user_id, Role.ADMIN)
-    _tell(user_id, "ownership", Role.OWNER)
+    notices.tell(user_id, Notice.OWNERSHIP)
     audit.record(Action.OWNERSHIP_MOVED, "member", member.email)
     db.session.commit()
 
@@ -193,8 +177,8 @@ def remove(user_id: int) -> None:
     if member.role is Role.OWNER:
         _only_owners()
         _another_owner(user_id)
-    _take_away(member)
-    _tell(user_id, "removed", member.role)
+    take_away(g.actor.organisation_id, member)
+    notices.tell(user_id, Notice.REMOVED)
     audit.record(Action.MEMBER_REMOVED, "member", member.email, role=member.role.value)
     db.session.commit()
 
@@ -204,7 +188,7 @@ def leave() -> None:
     member = _member(g.actor.user_id)
     if member.role is Role.OWNER:
         _another_owner(member.user_id)
-    _take_away(member)
+    take_away(g.actor.organisation_id, member)
     audit.record(Action.LEFT, "member", member.email, role=member.role.value)
     home = organisations.home_of(member.user_id)
     assert home is not None, "just seen to"
@@ -225,9 +209,9 @@ def switch(organisation_id: int) -> None:
     db.session.commit()
 
 
-def _take_away(member: Member) -> None:
+def take_away(organisation_id: int, member: Member) -> None:
     """End the membership; who has no other organisation gets one, because signing in leads into one."""
-    members.remove(g.actor.organisation_id, member.user_id)
+    members.remove(organisation_id, member.user_id)
     if organisations.home_of(member.user_id) is None:
         organisations.found(f"{member.email.partition('@')[0]}'s organisation", member.user_id)
 
@@ -259,11 +243,6 @@ def _another_owner(user_id: int) -> None:
 
 def _unknown_invitation() -> Refusal:
     return Refusal("unknown_invitation", "There is no such open invitation in this organisation.", 404)
-
-
-def _tell(user_id: int, kind: str, role: Role) -> None:
-    if user_id != g.actor.user_id:
-        _mail(MAIL_NOTICE, {"user": user_id, "kind": kind, "role": role.value})
 
 
 def _mail(job: Job, arguments: dict[str, object]) -> None:

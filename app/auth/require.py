@@ -154,7 +154,6 @@ def _actor_of_key(key: str) -> Actor:
     if found is None:
         message = "This is no living API key. Write keys (lvw_…) only send events; API keys begin with lva_."
         raise Refusal("bad_key", message, 401, headers=sender.CHALLENGE)
-    used.note_api_key(found.id)
     return _actor(found, found.scopes)
 
 
@@ -165,11 +164,13 @@ def _actor_of_token(token: str) -> Actor:
     if found is None:
         message = "The API key of this token was revoked or has expired. Get a token for another key."
         raise Refusal("bad_token", message, 401, headers=tokens.CHALLENGE)
-    used.note_api_key(found.id)
     return _actor(found, found.scopes & claims.scopes, claims.expires_at)
 
 
 def _actor(key: ApiKeyRef, scopes: frozenset[str], expires_at: int | None = None) -> Actor:
+    if key.is_closed:
+        keys.refuse_closed()
+    used.note_api_key(key.id)
     permissions = frozenset[Permission]().union(*(OF_SCOPE.get(scope, ()) for scope in scopes))
     return Actor(key.organisation_id, permissions, key_id=key.id, scopes=scopes, expires_at=expires_at)
 

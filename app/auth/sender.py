@@ -23,7 +23,8 @@ def init_app(flask_app: Flask) -> None:
 def admit() -> None:
     """Set `g.sender` to the app whose write key came with the request, and `g.write_key` to the key.
 
-    Raises Refusal `key_in_url`, `two_credentials`, `missing_key`, `bad_key`, `unknown_app`, `app_disabled`.
+    Raises Refusal `key_in_url`, `two_credentials`, `missing_key`, `bad_key`, `unknown_app`, `organisation_closed`,
+    `app_disabled`.
     """
     keys.refuse_in_url()
     key = keys.presented()
@@ -43,6 +44,8 @@ def admit() -> None:
     g.organisation_id = app.organisation_id
     g.app_id = app.id
     used.note_write_key(found.key_id)
+    if found.is_closed:
+        keys.refuse_closed()
     if found.is_disabled:
         message = "This app takes no events at the moment. Whoever manages it can enable it in its settings."
         raise Refusal("app_disabled", message, 403)

@@ -17,8 +17,8 @@ from app.store import standing
 class Stay:
     """One open stream's question, to be asked every second, outside of any request.
 
-    It says no once the session ended, the key was revoked, its token expired, the role was taken away, or nobody
-    can tell. Between `begin` and `end` it also says when to ask at once.
+    It says no once the session ended, the key was revoked, its token expired, its organisation was closed, the role
+    was taken away, or nobody can tell. Between `begin` and `end` it also says when to ask at once.
     """
 
     def __init__(self, flask_app: Flask, actor: Actor) -> None:
@@ -39,7 +39,9 @@ class Stay:
                 found = memory.recall(asked)
         except (SQLAlchemyError, Refusal):
             return False  # the client comes back and is asked again
-        return found is not None and found.organisation_id == actor.organisation_id
+        if found is None or (is_key and found.is_closed):
+            return False
+        return found.organisation_id == actor.organisation_id
 
     def begin(self, wake: Callable[[], None]) -> None:
         """From now on `wake` is called when the answer may have changed."""

@@ -9,13 +9,14 @@ from flask import Blueprint, Response, g, redirect, render_template, request, st
 from flask.typing import ResponseReturnValue
 
 from app import metrics
+from app.auth import closing
 from app.auth import members as journeys
 from app.auth import session as browser
 from app.auth.require import Permission, open_door, require
 from app.dashboard import api
 from app.dashboard.pages import shell
 from app.errors import Refusal
-from app.extensions import db
+from app.extensions import db, settings
 from app.store import audit, invitations, members
 from app.store.audit import Action, Asked, Line
 from app.store.tables import Role
@@ -43,6 +44,7 @@ def _page(error: str | None = None, status: int = 200) -> ResponseReturnValue:
         invitations=invitations.of(organisation_id),
         roles=list(Role),
         me=g.actor.user_id,
+        grace_days=settings().deletion_grace_days,
         error=error,
     )
     return page, status
@@ -100,6 +102,18 @@ def remove(user_id: int) -> ResponseReturnValue:
 @require(Permission.OWN)
 def hand_over(user_id: int) -> ResponseReturnValue:
     return _done(lambda: journeys.hand_over(user_id))
+
+
+@blueprint.post("/organisation/close")
+@require(Permission.OWN)
+def close() -> ResponseReturnValue:
+    return _done(lambda: closing.close(request.form.get("name", "")))
+
+
+@blueprint.post("/organisation/reopen")
+@require(Permission.OWN)
+def reopen() -> ResponseReturnValue:
+    return _done(closing.reopen)
 
 
 @blueprint.post("/organisation/leave")

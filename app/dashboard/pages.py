@@ -19,6 +19,7 @@ from app.plans.content import from_text
 from app.store import apps, events, organisations, plans, summary
 from app.store import keys as kept
 from app.store.apps import AppRef
+from app.store.organisations import Place
 
 blueprint = Blueprint("pages", __name__)
 blueprint.app_template_global("asset")(asset)
@@ -38,6 +39,7 @@ class Shell:
     app: AppRef | None
     may: frozenset[Permission]
     others: dict[int, str]  # the person's other organisations, by id
+    deletes_at: datetime | None = None  # the organisation is closed, and deleted then
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,10 @@ class NewAppForm(FlaskForm):
 def shell(app: AppRef | None = None, mine: list[AppRef] | None = None) -> Shell:
     """The frame's content, in two queries."""
     mine = apps.of_organisation(g.actor.organisation_id) if mine is None else mine
-    others = organisations.of_user(g.actor.user_id)
-    name = others.pop(g.actor.organisation_id, "")
-    return Shell(name, g.actor.email, mine, app, g.actor.permissions, others)
+    places = organisations.of_user(g.actor.user_id)
+    here = places.pop(g.actor.organisation_id, Place("", None))
+    others = {id_: place.name for id_, place in places.items()}
+    return Shell(here.name, g.actor.email, mine, app, g.actor.permissions, others, here.deletes_at)
 
 
 def shell_of(app_id: str) -> tuple[Shell, AppRef]:

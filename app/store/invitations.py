@@ -69,7 +69,7 @@ OFFER = text(
     f"""
     SELECT i.id, i.organisation_id, o.name, i.email, i.role FROM invitations i
     JOIN organisations o ON o.id = i.organisation_id
-    WHERE token_hash = :token_hash AND {IS_OPEN} AND expires_at > now()
+    WHERE token_hash = :token_hash AND {IS_OPEN} AND expires_at > now() AND o.deletes_at IS NULL
     """  # noqa: S608
 )
 ACCEPT = text(

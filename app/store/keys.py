@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 
 from app.extensions import db
 from app.store.apps import AppRef
@@ -16,11 +17,12 @@ ANSWERS = ("explain", "strict", "quiet")
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRef:
-    """A live API key: its organisation and its scopes (`read`, `manage`)."""
+    """A live API key: its organisation, whether that is closed, and its scopes (`read`, `manage`)."""
 
     id: int
     organisation_id: int
     scopes: frozenset[str]
+    is_closed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +40,13 @@ class KeyShown:
     scopes: tuple[str, ...] = ()
 
 
-FIND = text(
-    """
-    SELECT id, organisation_id, scopes FROM api_keys
-    WHERE key_hash = :key_hash AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-    """
-)
-FIND_BY_ID = text(
-    """
-    SELECT id, organisation_id, scopes FROM api_keys
-    WHERE id = :id AND organisation_id = :organisation_id
-        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-    """
-)
+FOUND = """
+SELECT k.id, k.organisation_id, k.scopes, o.deletes_at IS NOT NULL AS is_closed
+FROM api_keys k JOIN organisations o ON o.id = k.organisation_id
+WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+"""
+FIND = text(f"{FOUND} AND k.key_hash = :key_hash")  # noqa: S608  (a constant of this file)
+FIND_BY_ID = text(f"{FOUND} AND k.id = :id AND k.organisation_id = :organisation_id")  # noqa: S608
 REVOKE_API_KEY = text(
     "UPDATE api_keys SET revoked_at = now()"
     " WHERE id = :id AND organisation_id = :organisation_id AND revoked_at IS NULL RETURNING prefix"
@@ -73,7 +69,7 @@ def by_api_key_hash(key_hash: bytes) -> ApiKeyRef | None:
     """The live API key with this hash. On a connection of its own, as sessions.alive explains."""
     with db.engine.connect() as connection:
         found = connection.execute(FIND, {"key_hash": key_hash}).one_or_none()
-    return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes)) if found else None
+    return _ref(found)
 
 
 def by_api_key_id(owner_and_id: tuple[int, int]) -> ApiKeyRef | None:
@@ -82,7 +78,13 @@ def by_api_key_id(owner_and_id: tuple[int, int]) -> ApiKeyRef | None:
     with inside(organisation_id), db.engine.connect() as connection:
         asked = {"id": key_id, "organisation_id": organisation_id}
         found = connection.execute(FIND_BY_ID, asked).one_or_none()
-    return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes)) if found else None
+    return _ref(found)
+
+
+def _ref(found: Row[Any] | None) -> ApiKeyRef | None:
+    if found is None:
+        return None
+    return ApiKeyRef(found.id, found.organisation_id, frozenset(found.scopes), found.is_closed)
 
 
 def add_api_key(

@@ -1,5 +1,8 @@
 """Organisations and who belongs to them."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from sqlalchemy import text
 
 from app.extensions import db
@@ -8,14 +11,23 @@ from app.store.audit import Action
 from app.store.tables import Role
 from app.store.tenancy import across_organisations
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An organisation as its people see it. deletes_at: it is closed, and deleted then."""
+
+    name: str
+    deletes_at: datetime | None
+
+
 ADD = text("INSERT INTO organisations (name) VALUES (:name) RETURNING id")
 JOIN = text(
     "INSERT INTO memberships (organisation_id, user_id, role) VALUES (:organisation_id, :user_id, :role)"
 )
-NAME = text("SELECT name FROM organisations WHERE id = :organisation_id")
+ONE = text("SELECT name, deletes_at FROM organisations WHERE id = :organisation_id")
 RENAME = text("UPDATE organisations SET name = :name WHERE id = :organisation_id")
 MINE = text(
-    "SELECT o.id, o.name FROM memberships m JOIN organisations o ON o.id = m.organisation_id"
+    "SELECT o.id, o.name, o.deletes_at FROM memberships m JOIN organisations o ON o.id = m.organisation_id"
     " WHERE m.user_id = :user_id ORDER BY o.name, o.id"
 )
 HOME = text(
@@ -45,15 +57,16 @@ def home_of(user_id: int) -> int | None:
     return db.session.execute(HOME, {"user_id": user_id}).scalar()
 
 
-def name_of(organisation_id: int) -> str:
-    """The organisation's name."""
-    return db.session.execute(NAME, {"organisation_id": organisation_id}).scalar_one()
+def place_of(organisation_id: int) -> Place:
+    """The organisation itself."""
+    return Place(*db.session.execute(ONE, {"organisation_id": organisation_id}).one())
 
 
 @across_organisations()
-def of_user(user_id: int) -> dict[int, str]:
-    """The names of all organisations that a person belongs to, by id; for the menu that switches."""
-    return {row.id: row.name for row in db.session.execute(MINE, {"user_id": user_id})}
+def of_user(user_id: int) -> dict[int, Place]:
+    """All organisations that a person belongs to, by id; for the menu that switches."""
+    rows = db.session.execute(MINE, {"user_id": user_id})
+    return {row.id: Place(row.name, row.deletes_at) for row in rows}
 
 
 def rename(organisation_id: int, name: str) -> None:

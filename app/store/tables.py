@@ -67,6 +67,11 @@ class Organisation(Base):
     id: Mapped[int] = key()
     name: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = moment(default=True)
+    deletes_at: Mapped[datetime | None] = moment(null=True)  # set: it is closed, and deleted then
+    __table_args__ = (
+        # The job that looks for what is due, and finds nearly always nothing.
+        Index("ix_organisations_deletes_at", "deletes_at", postgresql_where=text("deletes_at IS NOT NULL")),
+    )
 
 
 class User(Base):

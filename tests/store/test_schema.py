@@ -16,6 +16,7 @@ FORBIDDEN = {
         "DELETE FROM log_entries",
         "DELETE FROM message_ids",
         "SELECT * FROM users",
+        "SELECT name FROM organisations",
         "SELECT * FROM plan_versions",
         "INSERT INTO write_keys (organisation_id, app_id, key_hash, prefix) VALUES (1, 1, '', '')",
         "CREATE TABLE mine (id int)",

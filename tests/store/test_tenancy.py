@@ -25,6 +25,7 @@ ACROSS = {
     "app/store/batches.py:forget_abandoned": "upkeep drops broken-off uploads of all organisations",
     "app/store/batches.py:forget_old": "upkeep",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
+    "app/store/closing.py:due": "upkeep looks for an organisation whose time has come",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",
     "app/store/keys.py:touch": "one process writes for all keys when they were last used",
     "app/store/organisations.py:found": "an organisation is made before anybody can enter it",
@@ -57,6 +58,7 @@ ACROSS = {
 }
 # What the ingest role may look at or add to, whosever it is.
 INGESTED = {
+    "organisations",
     "apps",
     "tracking_plans",
     "write_keys",
