@@ -25,6 +25,7 @@ from app.config import Settings
 from app.dashboard import (
     account,
     api,
+    draft_api,
     export_api,
     history_pages,
     insight_pages,
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(export_api.blueprint)
     flask_app.register_blueprint(version_api.blueprint)
+    flask_app.register_blueprint(draft_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)
     flask_app.register_blueprint(key_pages.blueprint)
     flask_app.register_blueprint(settings_api.blueprint)

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from app.auth.require import Permission, require
 from app.dashboard.api import the_app
-from app.dashboard.json import json_response
+from app.dashboard.json import json_body, json_response
+from app.dashboard.plan_api import by, number
 from app.errors import Refusal
 from app.extensions import db
 from app.plans import content as contents
-from app.plans import diff, words
+from app.plans import diff, publishing, words
 from app.plans.aside import aside
 from app.plans.content import Content
 from app.store import audit, plans
@@ -21,7 +22,6 @@ blueprint = Blueprint("version_api", __name__, url_prefix="/api/apps/<app_id>/pl
 
 MOST_VERSIONS = 100
 MOST_DIGITS = 9
-REVERT = "revert"
 
 
 @blueprint.get("")
@@ -57,20 +57,14 @@ def show_changes(app_id: str, version: int) -> Response:
 @blueprint.post("/<int:version>/revert")
 @require(Permission.EDIT_PLAN)
 def revert(app_id: str, version: int) -> Response:
-    """Publish what a version holds as the next version: history only grows."""
+    """Publish what a version holds as the next version: history only grows. `{"note"?, "version"?}`.
+
+    `version` names the one in force that was seen: where it is another by now, it is 409 `plan_changed`.
+    """
     app = the_app(app_id)
-    content = needed(app, version)
-    base = plans.lock(app)
-    made = plans.add_version(
-        app,
-        base,
-        contents.as_text(content),
-        source_format=REVERT,
-        events=len(content["events"]),
-        rules=contents.count_rules(content),
-        is_published=True,
-        user_id=g.actor.user_id,
-    )
+    body = json_body() if request.content_length else {}
+    note = publishing.checked_note(body.get("note", ""))
+    made = publishing.revert(app, version, by(), note, number(body, "version"))
     audit.record(Action.PLAN_PUBLISHED, "plan", app.slug, version=made, reverted_to=version)
     db.session.commit()
     answer: dict[str, Any] = {"plan_version": made, "reverted_to": version}
@@ -81,5 +75,5 @@ def needed(app: AppRef, version: int) -> Content:
     """A version's content. Raises Refusal `unknown_version`."""
     text = plans.find_content(app, version)
     if text is None:
-        raise Refusal("unknown_version", "The app's plan has no such version.", 404)
+        raise publishing.unknown_version()
     return contents.from_text(text)

@@ -20,6 +20,7 @@ from typing import Any, Final
 import orjson
 
 from app.validation.paths import relax
+from app.validation.problems import PlanInvalid, Problem
 
 Content = dict[str, Any]
 LONGEST_NAME: Final = 256
@@ -28,6 +29,53 @@ LONGEST_NAME: Final = 256
 def empty() -> Content:
     """The content of a plan that plans nothing."""
     return {"matching": {"events": "relaxed", "properties": "relaxed"}, "bundles": {}, "events": {}}
+
+
+def complete(given: Any) -> Content:
+    """A content that did not come from one of our readers, with the members that it left out.
+
+    Its shape is right then; whether it can judge, `compile_plan` says. Raises PlanInvalid `bad_plan`, `bad_event_name`.
+    """
+    whole: Content = {**empty(), **given} if isinstance(given, dict) else {}
+    if not all(isinstance(whole.get(member), dict) for member in empty()):
+        message = "A plan's content is an object with the objects `events`, `bundles` and `matching`."
+        raise PlanInvalid([Problem("bad_plan", message)])
+    problems = [
+        Problem("bad_plan", "A bundle is an object of objects.", path=f"/bundles/{key}")
+        for key, bundle in whole["bundles"].items()
+        if not _is_bundle(bundle)
+    ]
+    for name, definition in whole["events"].items():
+        if not name or name != name.strip() or len(name) > LONGEST_NAME:
+            message = f"An event's name has 1 to {LONGEST_NAME} characters, and no spaces around them."
+            problems.append(Problem("bad_event_name", message, event=name[:LONGEST_NAME]))
+        if reason := _shape_of(definition):
+            problems.append(Problem("bad_plan", reason, event=name[:LONGEST_NAME]))
+    if isinstance(whole.get("common"), dict) and (reason := _shape_of(whole["common"])):
+        problems.append(Problem("bad_plan", reason, path="common"))
+    if problems:
+        raise PlanInvalid(problems)
+    return whole
+
+
+def _is_bundle(bundle: Any) -> bool:
+    return isinstance(bundle, dict) and all(
+        isinstance(bundle.get(part, {}), dict) for part in ("$defs", "definitions")
+    )
+
+
+def _shape_of(definition: Any) -> str | None:
+    """What is wrong with the shape of an event's definition."""
+    if not isinstance(definition, dict):
+        return "An event's definition is an object."
+    if not all(isinstance(definition.get(part, []), list) for part in ("rules", "conditions")):
+        return "An event's `rules` and `conditions` are arrays."
+    if not isinstance(definition.get("schema", {}), (dict, bool)):
+        return "A JSON Schema is an object, true or false."
+    texts = ("description", "tags", "owner", "bundle", "unplanned_properties")
+    if not all(isinstance(definition.get(part, ""), str) for part in texts):
+        return f"An event's {', '.join(f'`{part}`' for part in texts)} are texts."
+    return None
 
 
 def as_text(content: Content) -> str:

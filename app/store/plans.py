@@ -1,24 +1,35 @@
 """Plans and their versions: what is published, and how a new version is added without a twin."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import func, select
 
 from app.extensions import db
 from app.store.apps import AppRef
-from app.store.tables import App, PlanVersion, TrackingPlan, User
+from app.store.tables import ApiKey, App, PlanVersion, TrackingPlan, User
 
 LARGEST_VERSION: Final = 2**31 - 1  # of the column
 
 
+class By(NamedTuple):
+    """Who does something to a plan: a person, or a program by its API key."""
+
+    user_id: int | None = None
+    key_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A plan that was locked for a new version: the number it gets, and the content that it follows on."""
+    """A plan that was locked for a change: what there is so far, and the number of its next version.
+
+    current_version: the published one; None before the first. draft_revision: of its draft, or of none.
+    """
 
     plan_id: int
     next_version: int
-    content: str | None  # of the published version, else of the newest; None before the first
+    current_version: int | None
+    draft_revision: int
 
 
 def content_of(plan_id: int, version: int) -> str | None:
@@ -31,17 +42,23 @@ def content_of(plan_id: int, version: int) -> str | None:
 def lock(app: AppRef) -> Base:
     """Lock the app's plan until the caller's transaction ends, making it where the app follows none yet.
 
-    Two imports at once come one after the other, so that their versions have different numbers.
+    Two changes at once come one after the other, so that their versions have different numbers. Whoever holds the lock
+    holds the live streams back, too (they show what is older than the oldest writer): read and compare before.
     """
-    row = db.session.execute(select(App).where(App.id == app.id).with_for_update()).scalar_one()
+    # populate_existing: another change may have ended while this one waited for the lock.
+    row = db.session.execute(
+        select(App)
+        .where(App.id == app.id, App.organisation_id == app.organisation_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).scalar_one()
     if row.plan_id is None:
         plan = TrackingPlan(organisation_id=app.organisation_id, name=app.name)
         db.session.add(plan)
         db.session.flush()
         row.plan_id = plan.id
-        return Base(plan.id, 1, None)
+        return Base(plan.id, 1, None, 0)
     plan = db.session.execute(
-        # populate_existing: another import may have ended while this one waited for the lock.
         select(TrackingPlan)
         .where(TrackingPlan.id == row.plan_id)
         .with_for_update()
@@ -50,8 +67,7 @@ def lock(app: AppRef) -> Base:
     newest = db.session.execute(
         select(func.max(PlanVersion.version)).where(PlanVersion.plan_id == plan.id)
     ).scalar_one()
-    followed = plan.current_version or newest
-    return Base(plan.id, (newest or 0) + 1, content_in_session(plan.id, followed) if followed else None)
+    return Base(plan.id, (newest or 0) + 1, plan.current_version, plan.draft_revision)
 
 
 def content_in_session(plan_id: int, version: int) -> str:
@@ -60,38 +76,41 @@ def content_in_session(plan_id: int, version: int) -> str:
     return db.session.execute(asked).scalar_one()
 
 
-def add_version(
-    app: AppRef,
-    base: Base,
-    content: str,
-    *,
-    source_format: str,
-    events: int,
-    rules: int,
-    is_published: bool,
-    user_id: int | None,
-) -> int:
-    """Add the version that `lock` made room for; published, it is the current one from the commit on.
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What a version is made of. changes: weight → how many, against the version before."""
 
-    The caller commits.
-    """
+    content: str
+    source_format: str
+    events: int
+    rules: int
+    changes: dict[str, int]
+    note: str = ""
+    by: By = By()
+
+
+def add_version(app: AppRef, base: Base, new: NewVersion) -> int:
+    """Publish the version that `lock` made room for: it is the current one from the commit on. The caller commits."""
     db.session.add(
         PlanVersion(
             organisation_id=app.organisation_id,
             plan_id=base.plan_id,
             version=base.next_version,
-            status="published" if is_published else "draft",
-            content=content,
-            source_format=source_format,
-            events_count=events,
-            rules_count=rules,
-            created_by=user_id,
-            published_at=func.now() if is_published else None,
+            status="published",
+            content=new.content,
+            source_format=new.source_format,
+            events_count=new.events,
+            rules_count=new.rules,
+            changes=new.changes,
+            note=new.note,
+            created_by=new.by.user_id,
+            created_by_key=new.by.key_id,
+            # The moment, not the transaction's beginning: what is enforced is measured from it.
+            published_at=func.clock_timestamp(),
         )
     )
-    if is_published:
-        plan = db.session.get_one(TrackingPlan, base.plan_id)
-        plan.current_version = base.next_version
+    plan = db.session.get_one(TrackingPlan, base.plan_id)
+    plan.current_version = base.next_version
     db.session.flush()
     return base.next_version
 
@@ -122,10 +141,13 @@ def versions(app: AppRef, limit: int) -> list[dict[str, Any]]:
             PlanVersion.rules_count.label("rules"),
             PlanVersion.created_at,
             PlanVersion.published_at,
-            User.email.label("author"),
+            PlanVersion.note,
+            PlanVersion.changes,
+            func.coalesce(User.email, "API key " + ApiKey.prefix).label("author"),
         )
         .join(App, App.plan_id == PlanVersion.plan_id)
         .outerjoin(User, User.id == PlanVersion.created_by)
+        .outerjoin(ApiKey, ApiKey.id == PlanVersion.created_by_key)
         .where(
             App.id == app.id,
             App.organisation_id == app.organisation_id,

@@ -169,6 +169,8 @@ class TrackingPlan(Base):
     organisation_id: Mapped[int] = belongs_to("organisations.id", index=True)  # "our plans"
     name: Mapped[str] = mapped_column(Text)
     current_version: Mapped[int | None] = mapped_column()
+    # Counts whatever is done to the draft, its end included, so that nobody overwrites what they have not seen.
+    draft_revision: Mapped[int] = mapped_column(server_default="0")
     created_at: Mapped[datetime] = moment(default=True)
 
 
@@ -186,12 +188,50 @@ class PlanVersion(Base):
     events_count: Mapped[int] = mapped_column()
     rules_count: Mapped[int] = mapped_column()
     created_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    created_by_key: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL")
+    )
     created_at: Mapped[datetime] = moment(default=True)
     published_at: Mapped[datetime | None] = moment(null=True)
+    note: Mapped[str] = mapped_column(Text, server_default="")  # its author's words
+    changes: Mapped[dict[str, int] | None] = mapped_column(JSONB)  # weight → how many, against the one before
     __table_args__ = (
         UniqueConstraint("plan_id", "version"),
         CheckConstraint("status IN ('draft','published')", name="status"),
     )
+
+
+class PlanDraft(Base):
+    """The one draft of a plan: it judges nothing, and changes until it is published or discarded."""
+
+    __tablename__ = "plan_drafts"
+    plan_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("tracking_plans.id", ondelete="CASCADE"), primary_key=True
+    )
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    base_version: Mapped[int | None] = mapped_column()  # the one in force when it was begun
+    content: Mapped[str] = mapped_column(Text)
+    source_format: Mapped[str] = mapped_column(Text)
+    events_count: Mapped[int] = mapped_column()
+    rules_count: Mapped[int] = mapped_column()
+    changed_by: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    changed_by_key: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL")
+    )
+    changed_at: Mapped[datetime] = moment(default=True)
+
+
+class PlanDraftStep(Base):
+    """One change of a draft: the operations that take it back, and which step it took back itself."""
+
+    __tablename__ = "plan_draft_steps"
+    plan_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("plan_drafts.plan_id", ondelete="CASCADE"), primary_key=True
+    )
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # that it led to
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    undo: Mapped[str] = mapped_column(Text)
+    undoes: Mapped[int | None] = mapped_column()
 
 
 class App(Base):

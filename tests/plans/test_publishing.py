@@ -11,10 +11,11 @@ from sqlalchemy import select
 
 from app import metrics
 from app.extensions import db
-from app.plans import current, importing, publishing
+from app.plans import current, drafting, importing, publishing
 from app.plans.content import from_text
 from app.plans.current import CompiledPlans
-from app.store import apps, plans, tenancy
+from app.plans.publishing import Edition
+from app.store import apps, drafts, plans, tenancy
 from app.store.apps import AppRef
 from app.store.tables import PlanVersion, TrackingPlan
 from tests.world import World
@@ -24,14 +25,21 @@ def sheet(*names: str) -> bytes:
     return "\n".join(["eventName,eventPayload,dataType", *(f"{name},a,text" for name in names)]).encode()
 
 
-def publish(app: AppRef, *names: str, mode: str = "replace", is_published: bool = True) -> int:
-    """Import a sheet with these events, each with one rule, and commit."""
-    imported = importing.read("csv", sheet(*names))
-    version = publishing.publish(
-        app, imported, source_format="csv", mode=mode, is_published=is_published, user_id=None
-    )
+def publish(app: AppRef, *names: str, mode: str = "replace") -> int:
+    """Import a sheet with these events, each with one rule, publish it, and commit."""
+    version = publishing.publish(app, edition(*names, mode=mode))
     db.session.commit()
     return version
+
+
+def draft(app: AppRef, *names: str) -> None:
+    """Make such a sheet the draft."""
+    drafting.replace(app, edition(*names), drafts.about(app).revision)
+    db.session.commit()
+
+
+def edition(*names: str, mode: str = "replace") -> Edition:
+    return Edition(importing.read("csv", sheet(*names)).content, "csv", mode=mode)
 
 
 def fresh(app: AppRef) -> AppRef:
@@ -92,18 +100,18 @@ def test_replacing_keeps_nothing_and_merging_keeps_the_rest(world: World) -> Non
 
 def test_a_draft_judges_nothing_and_is_not_merged_into(world: World) -> None:
     app = world.alice.app
-    assert publish(app, "buy", is_published=False) == 1
+    draft(app, "buy")
     assert events_in_force(app) == []
-    publish(app, "join")
-    publish(app, "draft", is_published=False)
+    assert publish(app, "join") == 1
+    draft(app, "draft")
     assert events_in_force(app) == ["join"]
-    assert publish(app, "more", mode="merge") == 4
+    assert publish(app, "more", mode="merge") == 2
     assert events_in_force(app) == ["join", "more"]
 
 
-def test_before_the_first_publish_merging_goes_on_from_the_newest_draft(world: World) -> None:
+def test_before_the_first_publish_merging_goes_on_from_the_draft(world: World) -> None:
     app = world.alice.app
-    publish(app, "buy", is_published=False)
+    draft(app, "buy")
     publish(app, "join", mode="merge")
     assert events_in_force(app) == ["buy", "join"]
 
