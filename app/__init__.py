@@ -8,13 +8,16 @@ from flask import Flask
 
 from app import errors, extensions, headers, health, logs
 from app.auth import (
+    alerts,
     allowance,
     closing,
     limits,
     mail,
     members,
+    new_password,
     notices,
     require,
+    reset_routes,
     session,
     staying,
     token_routes,
@@ -67,6 +70,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     members.init_app(flask_app)
     notices.init_app(flask_app)
     closing.init_app(flask_app)
+    new_password.init_app(flask_app)
+    alerts.init_app(flask_app)
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
@@ -78,6 +83,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(batches.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)
+    flask_app.register_blueprint(reset_routes.blueprint)
     flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)

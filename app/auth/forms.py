@@ -20,6 +20,26 @@ class RegisterForm(LoginForm):
     """The same two fields; the page says other things about them."""
 
 
+class ForgotForm(FlaskForm):
+    """Whose password is forgotten."""
+
+    email = EmailField()
+
+
+class ResetForm(FlaskForm):
+    """The mailed link's token, or the whole link as pasted, and the password to come."""
+
+    token = StringField("Link from the mail")
+    password = PasswordField("New password")
+
+
+class ChangeForm(FlaskForm):
+    """The password that there is, and the one to come."""
+
+    current = PasswordField("Current password")
+    password = PasswordField("New password")
+
+
 class VerifyForm(FlaskForm):
     """The mailed code and whom it went to. Text, not a number: leading zeros count."""
 

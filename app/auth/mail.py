@@ -13,9 +13,16 @@ from app.extensions import db, settings
 from app.jobs import registry, smtp
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import challenges, sessions
+from app.store import challenges, reset_links, sessions
 from app.store.outbox import Claim
 
+# Where mails lead to.
+PAGES = {
+    "login": "/auth/login",
+    "register": "/auth/register",
+    "forgot": "/auth/forgot",
+    "organisation": "/organisation",
+}
 SUBJECT_OF = {"register": "Confirm your e-mail address", "login": "Your sign-in code"}
 
 
@@ -38,8 +45,9 @@ def mail_code(claim: Claim) -> None:
 
 
 def prune(claim: Claim) -> None:
-    """Forget challenges and sessions that nobody can use any more."""
+    """Forget challenges, links and sessions that nobody can use any more."""
     challenges.prune()
+    reset_links.prune()
     sessions.prune()
 
 
@@ -67,8 +75,8 @@ def send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> No
     message["Date"] = formatdate(usegmt=True)
     message["Message-ID"] = _message_id(claim.id, chosen)
     message["Auto-Submitted"] = "auto-generated"
-    context = {**facts, "subject": subject, "login_url": urljoin(chosen.public_url, "/auth/login")}
-    context["organisation_url"] = urljoin(chosen.public_url, "/organisation")
+    pages = {f"{name}_url": urljoin(chosen.public_url, path) for name, path in PAGES.items()}
+    context = {**facts, **pages, "subject": subject}
     message.set_content(render_template(f"mail/{template}.txt", **context))
     message.add_alternative(render_template(f"mail/{template}.html", **context), subtype="html")
     message.set_boundary("text-and-html")  # the library's own are digits, and only a code may look like one

@@ -37,7 +37,7 @@ LARGEST_BODY_BYTES = 64 * 1024
 # A path on this host: browsers read a second slash or a backslash as the beginning of another host's name.
 OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 # Which field of a form a refusal is about; any other stands above the form.
-FIELD_OF = {"bad_email": "email", "weak_password": "password", "bad_code": "code"}
+FIELD_OF = {"bad_email": "email", "weak_password": "password", "bad_code": "code", "bad_link": "token"}
 
 
 @blueprint.url_value_preprocessor
@@ -101,7 +101,7 @@ def verify() -> ResponseReturnValue:
     try:
         journeys.verify(email, fields.get("code"))
     except Refusal as refusal:
-        return _refused(refusal, "auth/verify.html", VerifyForm(formdata=fields), email=email)
+        return refused(refusal, "auth/verify.html", VerifyForm(formdata=fields), email=email)
     if is_json():
         return {"next": None, "csrf_token": generate_csrf()}
     return redirect(wanted, 303)
@@ -141,13 +141,13 @@ def _take(
     try:
         journey(fields.get("email", ""), fields.get("password", ""))
     except Refusal as refusal:
-        return _refused(refusal, template, form_class(formdata=fields))
+        return refused(refusal, template, form_class(formdata=fields))
     if is_json():
         return {"next": "verify"}, 202
     return redirect(url_for("auth.show_verify"), 303)
 
 
-def _refused(refusal: Refusal, template: str, form: FlaskForm, **context: str) -> ResponseReturnValue:
+def refused(refusal: Refusal, template: str, form: FlaskForm, **context: str) -> ResponseReturnValue:
     """To a program the refusal itself; to a person the form, with the reason beside its field."""
     if is_json():
         raise refusal

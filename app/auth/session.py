@@ -58,15 +58,16 @@ def browser_hash() -> bytes:
     return hashlib.sha256(session["browser"].encode()).digest()
 
 
-def begin(user_id: int, organisation_id: int) -> None:
+def begin(user_id: int, organisation_id: int) -> uuid.UUID:
     """Sign this browser in, under a new session id and a new CSRF token. The caller commits.
 
-    A session that it was signed in with before ends.
+    A session that it was signed in with before ends. Returns the new one's id.
     """
     end()
     begun = sessions.add(user_id, organisation_id, request.user_agent.string[:LONGEST_USER_AGENT], _address())
     session["auth_session"] = str(begun)
     audit.record(Action.SIGNED_IN, "user", user_id, organisation_id=organisation_id, user_id=user_id)
+    return begun
 
 
 def end() -> None:

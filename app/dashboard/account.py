@@ -3,20 +3,29 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.auth import sessions
+from app import metrics
+from app.auth import new_password, sessions
+from app.auth.forms import ChangeForm
 from app.auth.require import Permission, require
 from app.dashboard.pages import shell
+from app.errors import Refusal
+from app.extensions import db
 
 blueprint = Blueprint("account", __name__, url_prefix="/account")
 
 # The page's sections in their order, and what asks for what each one shows (`facts` in its partial).
 SECTIONS: dict[str, Callable[[], Any]] = {
     "who": lambda: None,
+    "password": lambda: ChangeForm(formdata=None),
     "sessions": sessions.mine,
 }
+
+
+# Which field of the password's form a refusal is about.
+FIELD_OF = {"wrong_password": "current", "weak_password": "password"}
 
 
 @blueprint.get("")
@@ -29,3 +38,21 @@ def page(status: int = 200, error: str | None = None, **given: Any) -> ResponseR
     """The whole page. given: facts of sections that the caller has already, as a form with what was typed in it."""
     sections = {name: given[name] if name in given else ask() for name, ask in SECTIONS.items()}
     return render_template("account/account.html", shell=shell(), sections=sections, error=error), status
+
+
+@blueprint.post("/password")
+@require(Permission.READ)
+def change_password() -> ResponseReturnValue:
+    """Choose another password; the reason why not stands beside its field."""
+    form = ChangeForm()
+    try:
+        new_password.change(form.current.data or "", form.password.data or "")
+    except Refusal as refusal:
+        db.session.rollback()
+        if refusal.code not in FIELD_OF:
+            raise
+        g.reason = refusal.code
+        metrics.REFUSALS.labels(refusal.code).inc()
+        form[FIELD_OF[refusal.code]].errors = [refusal.message]
+        return page(refusal.status, password=form)
+    return redirect(url_for("account.show", done="password"), 303)

@@ -82,6 +82,12 @@ SET_CODE = text(
     WHERE id = :id AND used_at IS NULL
     """
 )
+KILL = text(
+    """
+    UPDATE challenges SET used_at = now(), password_hash = NULL
+    WHERE email = :email AND created_at > now() - interval '1 day' AND user_id = :user_id AND used_at IS NULL
+    """
+)
 PRUNE = text(
     """
     DELETE FROM challenges WHERE id IN (
@@ -138,6 +144,11 @@ def addressee(challenge_id: uuid.UUID) -> Addressee | None:
 def set_code(challenge_id: uuid.UUID, code_hash: bytes) -> None:
     """Keep the hash of the code that is about to be mailed; the caller commits."""
     db.session.execute(SET_CODE, {"id": challenge_id, "code_hash": code_hash})
+
+
+def kill(user_id: int, email: str) -> None:
+    """End this person's codes, because the password that earned them is no more; the caller commits."""
+    db.session.execute(KILL, {"user_id": user_id, "email": email})
 
 
 def prune(limit: int = 1000) -> None:

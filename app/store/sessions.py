@@ -48,10 +48,11 @@ ALIVE = text(
     """  # noqa: S608  (made of constants of this file)
 )
 # The network, not the address: enough to recognise a place by, and less to read over a shoulder.
+NETWORK = "text(network(set_masklen(s.address, CASE family(s.address) WHEN 4 THEN 24 ELSE 48 END)))"
 OF_USER = text(
     f"""
     SELECT s.id, s.user_agent,
-        text(network(set_masklen(s.address, CASE family(s.address) WHEN 4 THEN 24 ELSE 48 END))),
+        {NETWORK},
         o.name, s.created_at, s.last_seen_at
     FROM auth_sessions s
     JOIN organisations o ON o.id = s.organisation_id
@@ -81,6 +82,7 @@ END_OTHERS = text(
     WHERE user_id = :user_id AND id IS DISTINCT FROM :keep AND revoked_at IS NULL RETURNING id
     """
 )
+SEEN_FROM = text(f"SELECT s.user_agent, {NETWORK} FROM auth_sessions s WHERE s.id = :id")  # noqa: S608
 PRUNE = text(
     """
     DELETE FROM auth_sessions WHERE id IN (
@@ -153,6 +155,13 @@ def end_others(user_id: int, keep: uuid.UUID | None = None) -> int:
     if ended:
         standing.changed(user_id)
     return len(ended)
+
+
+@across_organisations()
+def seen_from(session_id: uuid.UUID) -> tuple[str, str | None] | None:
+    """What a session's browser calls itself, and the network where it began."""
+    found = db.session.execute(SEEN_FROM, {"id": session_id}).one_or_none()
+    return (found[0], found[1]) if found else None
 
 
 @across_organisations()

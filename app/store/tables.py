@@ -137,6 +137,21 @@ class Challenge(Base):
     )
 
 
+class ResetLink(Base):
+    """A link to a new password that somebody asked for. Whose it is, and its token's hash, are the mailing job's."""
+
+    __tablename__ = "reset_links"
+    id: Mapped[int] = key()
+    email: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[int | None] = belongs_to("users.id", null=True)
+    token_hash: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)  # asked when it is opened
+    created_at: Mapped[datetime] = moment(default=True)
+    expires_at: Mapped[datetime] = moment()
+    used_at: Mapped[datetime | None] = moment(null=True)
+    # "how many this hour?", "which older ones die?"
+    __table_args__ = (Index("ix_reset_links_email_created_at", "email", "created_at"),)
+
+
 class OutboxEntry(Base):
     """A job: written in the transaction that caused it. Redis only wakes the worker up; this row is the job."""
 

@@ -24,6 +24,7 @@ ADD = text(
     """
 )
 ADDRESS = text("SELECT email FROM users WHERE id = :id")
+SET_PASSWORD = text("UPDATE users SET password_hash = :password_hash WHERE id = :id")
 REHASH = text("UPDATE users SET password_hash = :new WHERE id = :id AND password_hash = :old")
 
 
@@ -46,3 +47,8 @@ def address_of(user_id: int) -> str | None:
 def rehash(user_id: int, old: str, new: str) -> None:
     """Keep a stronger hash of the same password, unless it was changed meanwhile; the caller commits."""
     db.session.execute(REHASH, {"id": user_id, "old": old, "new": new})
+
+
+def set_password(user_id: int, password_hash: str) -> None:
+    """Another password from now on; the caller commits, and ends what the old one opened."""
+    db.session.execute(SET_PASSWORD, {"id": user_id, "password_hash": password_hash})

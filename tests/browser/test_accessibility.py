@@ -29,7 +29,9 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("path", ["/auth/login", "/auth/register", "/docs/api"])
+@pytest.mark.parametrize(
+    "path", ["/auth/login", "/auth/register", "/auth/forgot", "/auth/reset", "/docs/api"]
+)
 def test_the_door(stranger: Page, path: str, theme: Theme) -> None:
     stranger.emulate_media(color_scheme=theme, reduced_motion="reduce")
     stranger.goto(path)

@@ -48,6 +48,7 @@ ACROSS = {
     "app/store/sessions.py:of_user": "a person's sessions are in all their organisations",
     "app/store/sessions.py:end": "the same",
     "app/store/sessions.py:end_others": "the same",
+    "app/store/sessions.py:seen_from": "a mail to a person says where something was done, in whichever organisation",
     "app/store/sessions.py:prune": "upkeep",
     "app/store/retention.py:drop_days": "upkeep drops the days that no app of any organisation keeps",
     "app/store/retention.py:expire": "upkeep",

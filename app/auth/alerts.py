@@ -1,0 +1,68 @@
+"""Mails about what happened to an account, so that its owner hears of what somebody else did.
+
+The outbox row is written with the change; it names the person, the kind and the session, never an address.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+
+from app.auth import browsers, mail
+from app.extensions import db
+from app.jobs import outbox, registry
+from app.jobs.queues import Queue
+from app.jobs.registry import Job
+from app.store import sessions, users
+from app.store.outbox import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A kind of alert: its mail's subject, and what happened in a sentence or two."""
+
+    subject: str
+    happened: str
+
+
+ALERTS = {
+    "password_changed": Alert(
+        "Your password was changed",
+        "The password of your account was changed. Wherever else you were signed in, you are signed out.",
+    ),
+}
+
+
+def tell(user_id: int, kind: str, session_id: uuid.UUID | None = None) -> None:
+    """Have the account's owner told; the caller commits. session_id: in which browser it happened."""
+    arguments: dict[str, Any] = {"user": user_id, "alert": kind, "at": datetime.now(UTC).isoformat()}
+    if session_id is not None:
+        arguments["session"] = str(session_id)
+    outbox.add(db.session, MAIL_ALERT, arguments)
+
+
+def mail_alert(claim: Claim) -> None:
+    """Mail one alert."""
+    alert, at = ALERTS[claim.arguments["alert"]], datetime.fromisoformat(claim.arguments["at"])
+    to = users.address_of(claim.arguments["user"])
+    seen = sessions.seen_from(uuid.UUID(claim.arguments["session"])) if "session" in claim.arguments else None
+    db.session.commit()
+    if to is None:
+        return  # the account is gone, and its address with it
+    where = _in_words(*seen) if seen else ""
+    facts = {"happened": alert.happened, "where": where, "at": at.strftime("%d %B %Y, %H:%M UTC")}
+    mail.send(claim, to, alert.subject, "alert", **facts)
+
+
+def _in_words(user_agent: str, network: str | None) -> str:
+    browser = browsers.described(user_agent)
+    return f"{browser}, from the network {network}" if network else browser
+
+
+MAIL_ALERT = Job("mail_alert", Queue.CRITICAL, mail_alert, timeout_seconds=25, attempts=20)
+
+
+def init_app(flask_app: Flask) -> None:
+    registry.declare(flask_app, MAIL_ALERT)
