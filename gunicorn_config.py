@@ -12,10 +12,12 @@ monkey.patch_all()
 
 import contextlib  # noqa: E402
 import faulthandler  # noqa: E402
+import json  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gevent.util import print_run_info  # noqa: E402
+from gunicorn import util  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
 
 worker_class = "gevent"
@@ -46,6 +48,8 @@ control_socket_disable = True
 
 # nginx on this machine is the only one whose X-Forwarded-* are believed.
 forwarded_allow_ips = "127.0.0.1,::1"
+# Nobody sets WSGI variables by a header: the product stands at the root, and says so by no header.
+forwarder_headers = ""
 # What nginx lets through (http.conf) and not more.
 limit_request_line = 8190
 limit_request_fields = 100
@@ -55,6 +59,29 @@ limit_request_field_size = 8190
 accesslog = None
 errorlog = "-"
 loglevel = "info"
+
+
+# What Gunicorn refuses before the product hears of it: the codes of its answers' statuses.
+CODES = {
+    400: "bad_request",
+    403: "forbidden",
+    414: "uri_too_long",
+    417: "expectation_failed",
+    431: "headers_too_large",
+    501: "not_implemented",
+}
+
+
+def write_error(sock: Any, status: int, reason: str, message: str) -> None:
+    """Gunicorn's own refusals in the product's shape, without an echo of what was sent."""
+    code = CODES.get(status, "internal_error")
+    body = json.dumps({"code": code, "message": f"{reason}: this is no request that we can read."}) + "\n"
+    head = f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("latin-1"))
+
+
+# Road not taken: a worker class of our own, which would have to repeat how Gunicorn tells its errors apart.
+util.write_error = write_error
 
 
 def on_starting(server: Any) -> None:

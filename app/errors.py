@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
+from gunicorn.http.errors import ParseException
 from psycopg2 import OperationalError as DriverError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
@@ -132,6 +133,11 @@ def from_redis(error: Exception) -> Response:
     return answer(busy("Sign-in is out of reach for a moment. Events are still taken. Try again shortly."))
 
 
+def from_transport(_error: Exception) -> Response:
+    """The body's chunks are not as HTTP wants them, which shows only while it is read; Gunicorn then hangs up."""
+    return answer(Refusal("bad_request", "This is not a well-formed HTTP request.", 400))
+
+
 def from_unexpected(error: Exception) -> Response:
     """Our mistake: everything in the log, nothing in the answer but the id to find it by."""
     log.error("request_failed", exc_info=error)
@@ -146,4 +152,5 @@ def init_app(flask_app: Flask) -> None:
     flask_app.register_error_handler(PoolTimeout, from_database)
     flask_app.register_error_handler(DriverError, from_database)
     flask_app.register_error_handler(RedisError, from_redis)
+    flask_app.register_error_handler(ParseException, from_transport)
     flask_app.register_error_handler(Exception, from_unexpected)
