@@ -35,6 +35,7 @@ from app.dashboard import (
     job_pages,
     key_pages,
     keys_api,
+    members_api,
     organisation,
     pages,
     plan_api,
@@ -95,6 +96,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
+    flask_app.register_blueprint(members_api.blueprint)
     flask_app.register_blueprint(account.blueprint)
     flask_app.register_blueprint(session_pages.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)

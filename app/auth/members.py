@@ -72,9 +72,10 @@ def rename(name: str) -> None:
     db.session.commit()
 
 
-def invite(typed: str, role_name: str) -> None:
-    """Invite an address; commits. Raises Refusal `bad_email`, `bad_role` (422), `already_member`,
-    `already_invited` (409).
+def invite(typed: str, role_name: str) -> int:
+    """Invite an address and return the invitation's id; commits.
+
+    Raises Refusal `bad_email`, `bad_role` (422), `already_member`, `already_invited` (409).
     """
     email = addresses.normalised(typed)
     if email is None:
@@ -90,6 +91,7 @@ def invite(typed: str, role_name: str) -> None:
     _mail(MAIL_INVITATION, {"invitation": invitation_id})
     audit.record(Action.INVITED, "invitation", email, role=role.value)
     db.session.commit()
+    return invitation_id
 
 
 def revoke_invitation(invitation_id: int) -> None:

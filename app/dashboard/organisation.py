@@ -50,7 +50,7 @@ def _page(error: str | None = None, status: int = 200) -> ResponseReturnValue:
     return page, status
 
 
-def _done(change: Callable[[], None], then: str = "organisation.show") -> ResponseReturnValue:
+def _done(change: Callable[[], object], then: str = "organisation.show") -> ResponseReturnValue:
     """Make the change and go on; or show the page with the reason why not."""
     try:
         change()

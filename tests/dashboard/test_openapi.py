@@ -82,6 +82,7 @@ def test_an_example_is_answered_as_it_says(
         path = rule.rule.replace("<app_id>", "shop").replace(
             "<uuid:fingerprint>", "00000000-0000-0000-0000-000000000000"
         )
+        path = path.replace("<int:user_id>", "1")
         if path.startswith("/auth/"):
             token = client.get("/auth/csrf").get_json()["csrf_token"]
             headers = {"X-CSRF-Token": token, "Origin": ORIGIN}

@@ -29,6 +29,8 @@ ARGUMENT_EXAMPLES = {
     "batch_id": "0190b0c0-0000-7000-8000-000000000000",
     "fingerprint": "00000000-0000-0000-0000-000000000000",
     "key_id": 999_999_999,
+    "user_id": 999_999_999,
+    "invitation_id": 999_999_999,
     "job_id": 999_999_999,
 }
 INTRODUCTION = (
@@ -146,6 +148,8 @@ def _security(required: Permission | None, method: str, described: Described) ->
     if required is None:
         return [{"csrf": []}] if described.is_csrf_checked else []
     by_browser: dict[str, list[str]] = {"session": []} if method == "GET" else {"session": [], "csrf": []}
+    if required in (Permission.MANAGE_MEMBERS, Permission.OWN):
+        return [by_browser]  # people only
     return [{"apiKey": []}, {"keyHeader": []}, by_browser]
 
 

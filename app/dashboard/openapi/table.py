@@ -8,6 +8,7 @@ from app.dashboard.api import MOST_EVENTS
 from app.dashboard.insight_pages import STATES
 from app.dashboard.openapi.described import ERROR, Described, Example
 from app.dashboard.openapi.exchange import EXCHANGE
+from app.dashboard.openapi.members import MEMBERS
 from app.dashboard.openapi.plans import PLANS
 from app.dashboard.openapi.schemas import (
     COUNT,
@@ -156,6 +157,7 @@ DESCRIBED: dict[str, Described] = {
         ),
     ),
     "keys_api.delete_write_key": Described("Keys", {204: None, 404: ERROR}),
+    **MEMBERS,
     "insight.show_overview": Described(
         "Insight",
         {
