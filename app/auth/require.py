@@ -179,6 +179,8 @@ def _actor_of_session() -> Actor | None:
     found = session.current()
     if found is None:
         return None
+    if not _is_api():  # a page asks several things at once, and all come with the old id
+        session.note_role(found.role.value)
     return Actor(
         found.organisation_id,
         OF_ROLE[found.role],

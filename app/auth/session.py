@@ -2,7 +2,7 @@
 
 What the session holds before sign-in: `browser` (a random value that codes are bound to), `challenge` (its
 id), `email` (for the page that asks for the code), `next` (where to go then), `csrf_token`. After it:
-`auth_session` and a new `csrf_token`.
+`auth_session`, a new `csrf_token`, and `role`, the one that it was last used with.
 """
 
 import hashlib
@@ -75,9 +75,19 @@ def end() -> None:
     if (session_id := held_id("auth_session")) is not None:
         sessions.revoke(session_id)
         _live_sessions().forget(session_id)
-    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]
+    _change_id()
     session.clear()
     g.pop("csrf_token", None)
+
+
+def note_role(role: str) -> None:
+    """Go on under a new session id where the role is another than before (OWASP ASVS 5.0 7.2.4)."""
+    known = session.get("role")
+    if known == role:
+        return
+    if known is not None:
+        _change_id()
+    session["role"] = role
 
 
 def held_id(name: str) -> uuid.UUID | None:
@@ -86,6 +96,11 @@ def held_id(name: str) -> uuid.UUID | None:
         return uuid.UUID(session.get(name, ""))
     except ValueError:
         return None
+
+
+def _change_id() -> None:
+    """What the session holds goes on under a new id; the old one is dead at once."""
+    current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]
 
 
 def _live_sessions() -> Memory[uuid.UUID, SignedIn | None]:

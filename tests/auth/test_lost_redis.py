@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from app import create_app
 from app.config import Settings
@@ -43,9 +44,7 @@ class OwnRedis:
         self._process.wait()
 
     def flush(self) -> None:
-        import redis
-
-        with redis.Redis.from_url(self.valkey.operator_url) as operator:
+        with Redis.from_url(self.valkey.operator_url) as operator:
             operator.flushall()
 
 

@@ -38,11 +38,26 @@ def test_the_id_changes_at_sign_in_and_the_old_one_is_dead(visitor: Visitor, red
     assert len(session_keys(redis_operator)) == 1
 
 
+def test_the_id_changes_with_the_role_and_the_old_one_is_dead(
+    visitor: Visitor, owner: Owner, redis_operator: Redis
+) -> None:
+    visitor.join()
+    assert visitor.is_signed_in()
+    before = visitor.cookie
+    assert visitor.is_signed_in()
+    assert visitor.cookie == before, "nothing changed"
+    with owner.cursor() as cursor:
+        cursor.execute("UPDATE memberships SET role = 'viewer'")
+    eventually(lambda: visitor.is_signed_in() and visitor.cookie != before, seconds=2)
+    assert visitor.is_signed_in()
+    assert len(session_keys(redis_operator)) == 1
+
+
 def test_redis_does_not_hold_the_cookie(visitor: Visitor, redis_operator: Redis) -> None:
     visitor.join()
     (key,) = session_keys(redis_operator)
     assert (visitor.cookie or "").encode() not in key + redis_operator.get(key)
-    assert set(json.loads(redis_operator.get(key))) <= {"auth_session", "csrf_token", "_permanent"}
+    assert set(json.loads(redis_operator.get(key))) <= {"auth_session", "csrf_token", "role", "_permanent"}
     assert 0 < redis_operator.ttl(key) <= 30 * 24 * 3600
 
 
