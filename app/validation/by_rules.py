@@ -19,6 +19,7 @@ from app.validation.rules import Rule, read_rule
 from app.validation.tree import Node, Way, align, as_schema, build
 
 Definition = dict[str, Any]
+_SURPLUS: Final = Kind.AdditionalProperties
 
 
 class RulesEvent:
@@ -119,7 +120,7 @@ class RulesEvent:
         # Every object with rules is closed, so a key in another spelling shows as one that is not in the
         # plan.
         meant = payload
-        if is_large or Kind.AdditionalProperties in [type(error.kind) for error in errors]:
+        if is_large or any(type(error.kind) is _SURPLUS for error in errors):
             meant = align(self.root, meant, (), spellings)
         if self._options.lenient:
             meant = as_meant(self.root, meant, (), lambda *text: taken.append(text))

@@ -86,7 +86,7 @@ class Choice:
 
     def _mistyped(self, candidates: list[int], value: Any) -> Violation:
         words = [word for i in candidates for word in sorted(types(self._document, self._branches[i]) or ())]
-        return explain.type_mismatch(list(dict.fromkeys(words)), self._path, value)
+        return explain.type_mismatch(tuple(dict.fromkeys(words)), self._path, value)
 
     def _discriminate(
         self, candidates: list[int], value: dict[str, Any]
@@ -180,7 +180,7 @@ class Choice:
         path = format_path((*self._way, *steps))
         mistyped = [kind.types for kind in kinds if isinstance(kind, Kind.Type)]
         if len(mistyped) == len(kinds):
-            return explain.type_mismatch([word for words in mistyped for word in words], path, value)
+            return explain.type_mismatch(tuple(word for words in mistyped for word in words), path, value)
         missing = [kind.property for kind in kinds if isinstance(kind, Kind.Required)]
         if len(missing) == len(kinds):
             names = list(dict.fromkeys(missing))

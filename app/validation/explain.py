@@ -1,7 +1,7 @@
 """What the errors of jsonschema-rs say of a value, one by one: which constraint, what it wants, what came."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,8 @@ MOST_PLACES: Final = 10_000
 # Each error carries a copy of the object that it is about, so errors of one object cost its size each.
 MOST_COPIED_BYTES: Final = 3_000_000
 _WEIGHTS: Final = {"required": 1, "allOf": 1, "enum": 5, "oneOf": 5, "anyOf": 5}
+# Looked up once: a member of an enum costs more than the rest of a violation.
+_TYPE_MISMATCH: Final = ViolationKind.TYPE_MISMATCH
 _SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
 # How a number or a boolean can begin; nearly every text that is wrong ends here.
 _FIRST: Final = frozenset("-0123456789tTfF")
@@ -99,13 +101,14 @@ def nearest_option(options: list[Any], value: str) -> str | None:
     return near_names(tuple(option for option in options if isinstance(option, str))).nearest(value)
 
 
-def type_mismatch(types: list[str], path: str, value: Any) -> Violation:
+def type_mismatch(
+    types: tuple[str, ...], path: str, value: Any, severity: Severity = Severity.ERROR
+) -> Violation:
     """The violation for a value of another type; `types` in JSON Schema's words."""
-    expected = _words(tuple(types))
     if type(value) is not str:
-        return Violation(ViolationKind.TYPE_MISMATCH, path, expected, word_for(value))
+        return Violation(_TYPE_MISMATCH, path, _words(types), word_for(value), severity)
     near = unquoted(value, types)
-    return Violation(ViolationKind.TYPE_MISMATCH, path, expected, "text", Severity.ERROR, None, near)
+    return Violation(_TYPE_MISMATCH, path, _words(types), "text", severity, None, near)
 
 
 @lru_cache(maxsize=256)
@@ -113,7 +116,7 @@ def _words(types: tuple[str, ...]) -> str:
     return one_of([WORDS.get(word, word) for word in types])
 
 
-def unquoted(text: str, types: list[str]) -> str | None:
+def unquoted(text: str, types: Sequence[str]) -> str | None:
     """The text without its quotes, where that is a value of one of these types."""
     if text[:1] not in _FIRST:
         return None

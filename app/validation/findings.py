@@ -22,7 +22,12 @@ Way = tuple[str | int, ...]
 _CONDITIONS: Final = 1_000_000
 _UNPLANNED: Final = 1_000_001
 _NOTHING: Final = object()
-_RANGE: Final = (Kind.Minimum, Kind.Maximum)
+# Looked up once: a member of an enum, or of a class of Rust's, costs as much as a violation.
+_TYPE, _PATTERN, _RANGE = Kind.Type, Kind.Pattern, (Kind.Minimum, Kind.Maximum)
+_MISSING: Final = ViolationKind.MISSING_PROPERTY
+_EMPTY: Final = ViolationKind.EMPTY_VALUE
+_BROKEN: Final = ViolationKind.CONSTRAINT_BROKEN
+_SURPLUS: Final = ViolationKind.UNPLANNED_PROPERTY
 # In place of a private property's value, where a condition would tell it.
 _PRIVATE: Final = "(private)"
 
@@ -114,11 +119,8 @@ class Findings:
                 if child.is_needed:
                     self._add_missing(child, (*way, key))
             return
-        missing = ViolationKind.MISSING_PROPERTY
-        path = self._path(way)
-        self._found.append(
-            (node.order, Violation(missing, path, node.type.value, None, node.severity, None, near))
-        )
+        missing = Violation(_MISSING, self._path(way), node.word, None, node.severity, None, near)
+        self._found.append((node.order, missing))
 
     def _add_unplanned(
         self, kind: Kind.AdditionalProperties, node: Node, way: Way, parent: dict[str, Any]
@@ -130,7 +132,7 @@ class Findings:
         for key in kind.unexpected:
             near = names.nearest(key)
             violation = Violation(
-                ViolationKind.UNPLANNED_PROPERTY,
+                _SURPLUS,
                 join(path, key),
                 None,
                 word_for(parent[key]),
@@ -146,16 +148,16 @@ class Findings:
         told = type(kind)
         if value is None or (is_blank and _may_not_be_blank(kind, node)):
             received = "null" if value is None else preview(value)
-            violation = Violation(ViolationKind.EMPTY_VALUE, path, node.type.value, received, severity)
-        elif told is Kind.Type or (told is Kind.Pattern and node.type in DATES):
+            violation = Violation(_EMPTY, path, node.word, received, severity)
+        elif told is _TYPE or (told is _PATTERN and node.is_date):
             violation = _mistyped(node, path, value)
         elif told in _RANGE and node.rule is not None and node.rule.epoch is not None:
             violation = _no_format(f"epoch {node.rule.epoch}", path, value, severity)
-        elif told is Kind.Pattern and (name := BY_PATTERN.get(kind.pattern)) is not None:
+        elif told is _PATTERN and (name := BY_PATTERN.get(kind.pattern)) is not None:
             violation = _no_format(name, path, value, severity)
         else:
             violation = _weighed(explain.constraint_broken(kind, path, value), severity)
-        if violation.kind is not ViolationKind.CONSTRAINT_BROKEN:
+        if violation.kind is not _BROKEN:
             self._settled.add(way)
         self._found.append((node.order, _hidden(violation) if node.is_private else violation))
 
@@ -219,27 +221,22 @@ def _may_not_be_blank(kind: Any, node: Node) -> bool:
     """Whether blank text is nothing here: where text is required, or something else than text is wanted."""
     if node.type is Type.TEXT:
         return node.rule is not None and node.rule.required and not node.rule.blank
-    return isinstance(kind, (Kind.Type, Kind.Pattern))
+    return type(kind) is _TYPE or type(kind) is _PATTERN
 
 
 def _mistyped(node: Node, path: str, value: Any) -> Violation:
-    wanted, severity = node.type, node.severity
-    if wanted not in DATES or not isinstance(value, str):
-        words = ["string" if wanted is Type.TEXT else wanted.value]
-        if node.rule is not None:
-            words += ["number"] if node.rule.epoch is not None else []
-            words += ["null"] if node.rule.nullable else []
-        return _weighed(explain.type_mismatch(words, path, value), severity)
+    severity = node.severity
+    if not node.is_date or not isinstance(value, str):
+        return explain.type_mismatch(node.accepted, path, value, severity)
     received = word_for_date(value)
     if received == "text" and looks_like_a_date(value):
         # Somebody meant a date: what is wrong is how it is written, or that no calendar has it.
-        return _no_format(wanted.value, path, value, severity)
-    return Violation(ViolationKind.TYPE_MISMATCH, path, wanted.value, received, severity)
+        return _no_format(node.word, path, value, severity)
+    return Violation(ViolationKind.TYPE_MISMATCH, path, node.word, received, severity)
 
 
 def _no_format(name: str, path: str, value: Any, severity: Severity) -> Violation:
-    broken = ViolationKind.CONSTRAINT_BROKEN
-    return Violation(broken, path, name, preview(value), severity, constraint="format")
+    return Violation(_BROKEN, path, name, preview(value), severity, constraint="format")
 
 
 def _words_of(kind: Type) -> tuple[str, ...]:

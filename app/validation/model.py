@@ -96,6 +96,9 @@ class Judgement(NamedTuple):
     omitted: int = 0
 
 
+# Looked up once: a member of an enum costs as much as the rest of a judgement.
+_ERROR: Final = Severity.ERROR
+_INVALID: Final = Verdict.INVALID
 VALID: Final = Judgement(Verdict.VALID)
 EXEMPT: Final = Judgement(Verdict.EXEMPT)
 
@@ -107,11 +110,11 @@ def conclude(violations: list[Violation], uncounted: int = 0) -> Judgement:
     exist beyond the listed ones.
     """
     if len(violations) == 1:
-        is_error = violations[0].severity is Severity.ERROR
-        return Judgement(Verdict.INVALID if is_error else Verdict.VALID, (violations[0],), uncounted)
-    errors = [violation for violation in violations if violation.severity is Severity.ERROR]
+        is_error = violations[0].severity is _ERROR
+        return Judgement(_INVALID if is_error else Verdict.VALID, (violations[0],), uncounted)
+    errors = [violation for violation in violations if violation.severity is _ERROR]
     if len(errors) != len(violations):
-        violations = errors + [v for v in violations if v.severity is not Severity.ERROR]
-    verdict = Verdict.INVALID if errors else Verdict.VALID
+        violations = errors + [v for v in violations if v.severity is not _ERROR]
+    verdict = _INVALID if errors else Verdict.VALID
     omitted = max(0, len(violations) - MOST_VIOLATIONS) + uncounted
     return Judgement(verdict, tuple(violations[:MOST_VIOLATIONS]), omitted)

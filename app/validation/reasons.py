@@ -112,7 +112,7 @@ class Explanation:
         return [explain.constraint_broken(kind, format_path(way), value)]
 
     def _mistyped(self, error: Error, kind: Kind.Type, value: Any, way: Way) -> list[Violation]:
-        return [explain.type_mismatch(kind.types, format_path(way), value)]
+        return [explain.type_mismatch(tuple(kind.types), format_path(way), value)]
 
     def _missing(self, error: Error, kind: Kind.Required, parent: Any, way: Way) -> list[Violation]:
         place, name = tuple(error.schema_path), kind.property

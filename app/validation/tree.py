@@ -10,7 +10,7 @@ from app.validation.model import Severity
 from app.validation.paths import EACH, relax
 from app.validation.problems import Problem
 from app.validation.rules import Rule
-from app.validation.types import EPOCHS, SCHEMAS, Type
+from app.validation.types import DATES, EPOCHS, SCHEMAS, Type
 
 Way = tuple[str | int, ...]
 
@@ -31,6 +31,10 @@ class Node:
     type: Type = Type.ANY
     severity: Severity = Severity.ERROR
     is_private: bool = False  # its value, or one within it or around it, must not be shown
+    # The type in words, so that no violation asks an enum for them: `word` for people, `accepted` of JSON Schema's.
+    word: str = Type.ANY.value
+    accepted: tuple[str, ...] = (Type.ANY.value,)
+    is_date: bool = False
 
     def known(self, key: str) -> str | None:
         """The plan's spelling of a key, or None where the plan knows no such key."""
@@ -57,6 +61,11 @@ class Node:
             self.is_needed = any(node.is_needed for node in below)
             self.type = Type.ARRAY if self.each is not None else Type.OBJECT
             self.severity = min((node.severity for node in below), key=list(Severity).index)
+        self.word, self.is_date = self.type.value, self.type in DATES
+        self.accepted = ("string" if self.type is Type.TEXT else self.word,)
+        if self.rule is not None:
+            self.accepted += ("number",) if self.rule.epoch is not None else ()
+            self.accepted += ("null",) if self.rule.nullable else ()
 
 
 def build(
