@@ -116,16 +116,17 @@ class RulesEvent:
         is_large = explain.is_large(payload, self._widest)
         spellings: dict[Way, str] = {}
         taken: list[tuple[Node, Way, str]] = []
-        errors = _errors(self._validator, payload, is_large=is_large)
+        validator = self._validator
+        errors = _first(validator, payload) if is_large else list(validator.iter_errors(payload))
         # Every object with rules is closed, so a key in another spelling shows as one that is not in the
         # plan.
         meant = payload
-        if is_large or any(type(error.kind) is _SURPLUS for error in errors):
+        if is_large or _has_surplus(errors):
             meant = align(self.root, meant, (), spellings)
         if self._options.lenient:
             meant = as_meant(self.root, meant, (), lambda *text: taken.append(text))
         if meant is not payload:
-            errors = _errors(self._validator, meant, is_large=is_large)
+            errors = _first(validator, meant) if is_large else list(validator.iter_errors(meant))
         found = Findings(self.root, self._conditions, self._unplanned, meant, spellings)
         for error in errors:
             found.add(error)
@@ -148,12 +149,17 @@ def read_definition(definition: Definition) -> tuple[list[Rule], list[Condition]
     return rules, conditions, problems
 
 
-def _errors(
-    validator: jsonschema_rs.Validator, payload: dict[str, Any], *, is_large: bool
+def _has_surplus(errors: list[jsonschema_rs.ValidationError]) -> bool:
+    for error in errors:  # noqa: SIM110  (a generator costs more than all that it is asked here)
+        if type(error.kind) is _SURPLUS:
+            return True
+    return False
+
+
+def _first(
+    validator: jsonschema_rs.Validator, payload: dict[str, Any]
 ) -> list[jsonschema_rs.ValidationError]:
-    """All errors, or of a large payload the first."""
-    if not is_large:
-        return list(validator.iter_errors(payload))
+    """The first error alone: what a large payload is explained by."""
     try:
         validator.validate(payload)
     except jsonschema_rs.ValidationError as error:

@@ -24,7 +24,8 @@ MOST_COPIED_BYTES: Final = 3_000_000
 _WEIGHTS: Final = {"required": 1, "allOf": 1, "enum": 5, "oneOf": 5, "anyOf": 5}
 # Looked up once: a member of an enum costs more than the rest of a violation.
 _TYPE_MISMATCH: Final = ViolationKind.TYPE_MISMATCH
-_SETTLING: Final = (ViolationKind.TYPE_MISMATCH, ViolationKind.EMPTY_VALUE)
+_EMPTY_VALUE: Final = ViolationKind.EMPTY_VALUE
+_CONSTRAINT_BROKEN: Final = ViolationKind.CONSTRAINT_BROKEN
 # How a number or a boolean can begin; nearly every text that is wrong ends here.
 _FIRST: Final = frozenset("-0123456789tTfF")
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,17})")
@@ -84,21 +85,14 @@ def constraint_broken(kind: Any, path: str, value: Any) -> Violation:
     suggestion = None
     if constraint == "enum" and isinstance(value, str):
         suggestion = nearest_option(kind.options, value)
-    return Violation(
-        ViolationKind.CONSTRAINT_BROKEN,
-        path,
-        expected,
-        received,
-        constraint=constraint,
-        suggestion=suggestion,
-    )
+    return Violation(_CONSTRAINT_BROKEN, path, expected, received, Severity.ERROR, constraint, suggestion)
 
 
 def nearest_option(options: list[Any], value: str) -> str | None:
     """The text among the options that was probably meant."""
     if len(options) > MOST_OPTIONS:
         return None
-    return near_names(tuple(option for option in options if isinstance(option, str))).nearest(value)
+    return near_names(tuple([option for option in options if isinstance(option, str)])).nearest(value)
 
 
 def type_mismatch(
@@ -142,10 +136,16 @@ def without_echoes(found: list[Violation]) -> list[Violation]:
 
     The integer 5 is then no member of a list of texts either, but that helps nobody.
     """
-    settled = [violation.path for violation in found if violation.kind in _SETTLING]
-    if not settled:
+    settled, broken = [], False
+    for violation in found:
+        kind = violation.kind
+        if kind is _TYPE_MISMATCH or kind is _EMPTY_VALUE:
+            settled.append(violation.path)
+        elif kind is _CONSTRAINT_BROKEN:
+            broken = True
+    if not settled or not broken:
         return found
-    return [v for v in found if v.kind is not ViolationKind.CONSTRAINT_BROKEN or v.path not in settled]
+    return [v for v in found if v.kind is not _CONSTRAINT_BROKEN or v.path not in settled]
 
 
 def is_large(payload: Any, widest: int) -> bool:
@@ -156,7 +156,7 @@ def is_large(payload: Any, widest: int) -> bool:
         size = 0
     if size * widest > MOST_COPIED_BYTES:
         return True
-    if 0 < size <= MOST_PLACES:  # a place takes a byte at least
+    if size and size <= MOST_PLACES:  # a place takes a byte at least
         return False
     places, waiting = 0, [payload] if isinstance(payload, (dict, list)) else []
     while waiting and places <= MOST_PLACES:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import jsonschema_rs
@@ -72,8 +73,8 @@ class Findings:
         """The violations in the order of the rules; what no rule is about comes last."""
         if len(self._found) == 1:
             return [self._found[0][1], *self._taken]
-        self._found.sort(key=_order)
-        return [*explain.without_echoes([violation for _, violation in self._found]), *self._taken]
+        self._found.sort(key=itemgetter(0))
+        return explain.without_echoes([violation for _, violation in self._found]) + self._taken
 
     def add(self, error: jsonschema_rs.ValidationError) -> None:
         """Take in one error of the rules' validator."""
@@ -89,10 +90,11 @@ class Findings:
             node = node.children[step] if type(step) is str else node.each  # type: ignore[assignment]
             value = value[step]
         kind = error.kind
-        if (add := _ADD.get(type(kind))) is not None:
-            add(self, kind, node, way, value)
-        elif way not in self._settled:
-            self._add_wrong(kind, node, way, value)
+        told = type(kind)
+        if told in _ADD:
+            _ADD[told](self, kind, node, way, value)
+        elif not self._settled or way not in self._settled:
+            self._add_wrong(kind, told, node, way, value)
 
     def add_taken(self, node: Node, way: Way, text: str) -> None:
         """Take in that a text was taken for what the rule wants, as a lenient plan does."""
@@ -142,13 +144,15 @@ class Findings:
             )
             self._found.append((_UNPLANNED, violation))
 
-    def _add_wrong(self, kind: Any, node: Node, way: Way, value: Any) -> None:
-        path, severity = self._path(way), node.severity
+    def _add_wrong(self, kind: Any, told: type, node: Node, way: Way, value: Any) -> None:
+        path = self._path(way) if self._spellings else _written(way)
+        severity = node.severity
         is_blank = type(value) is str and not value.strip()
-        told = type(kind)
         if value is None or (is_blank and _may_not_be_blank(kind, node)):
             received = "null" if value is None else preview(value)
             violation = Violation(_EMPTY, path, node.word, received, severity)
+        elif told is _TYPE and not node.is_date:
+            violation = explain.type_mismatch(node.accepted, path, value, severity)
         elif told is _TYPE or (told is _PATTERN and node.is_date):
             violation = _mistyped(node, path, value)
         elif told in _RANGE and node.rule is not None and node.rule.epoch is not None:
@@ -211,10 +215,6 @@ _ADD: Final[dict[type, Callable[..., None]]] = {
 @lru_cache(maxsize=4096)
 def _written(way: Way) -> str:
     return format_path(way)
-
-
-def _order(item: tuple[int, Violation]) -> int:
-    return item[0]
 
 
 def _may_not_be_blank(kind: Any, node: Node) -> bool:

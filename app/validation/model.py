@@ -113,6 +113,8 @@ def conclude(violations: list[Violation], uncounted: int = 0) -> Judgement:
         is_error = violations[0].severity is _ERROR
         return Judgement(_INVALID if is_error else Verdict.VALID, (violations[0],), uncounted)
     errors = [violation for violation in violations if violation.severity is _ERROR]
+    if errors and len(errors) == len(violations) <= MOST_VIOLATIONS:
+        return Judgement(_INVALID, tuple(violations), uncounted)
     if len(errors) != len(violations):
         violations = errors + [v for v in violations if v.severity is not _ERROR]
     verdict = _INVALID if errors else Verdict.VALID

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from typing import Any
 
 from app.validation import constraints as constraint_rules
@@ -192,7 +193,7 @@ def align(node: Node, value: Any, way: Way, spellings: dict[Way, str]) -> Any:
     """
     if node.each is not None and type(value) is list:
         items = [align(node.each, item, (*way, index), spellings) for index, item in enumerate(value)]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+        return value if all(map(is_, items, value)) else items
     if not node.children or type(value) is not dict:
         return value
     aligned = value if value.keys() <= node.children.keys() else _renamed(node, value, way, spellings)
@@ -205,7 +206,8 @@ def align(node: Node, value: Any, way: Way, spellings: dict[Way, str]) -> Any:
 
 
 def _renamed(node: Node, value: dict[str, Any], way: Way, spellings: dict[Way, str]) -> dict[str, Any]:
-    if not any(relax(key) in node.by_relaxed for key in value if key not in node.children):
+    by_relaxed, children = node.by_relaxed, node.children
+    if not [key for key in value if key not in children and relax(key) in by_relaxed]:
         return value
     aligned: dict[str, Any] = {}
     for key, item in value.items():
