@@ -20,7 +20,7 @@ from app.plans.explained import explained
 from app.store import apps, audit, deleting, events, summary
 from app.store.apps import AppRef
 from app.store.audit import Action
-from app.store.events import Filters
+from app.store.filters import Filters, Origin
 from app.store.keys import add_write_key
 from app.validation.model import Verdict, ViolationKind
 
@@ -30,6 +30,7 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 MOST_NAME_CHARACTERS = 100
 MOST_FILTER_CHARACTERS = 256
 MOST_EVENTS = 1000
+TEXTS = ("event", "app_version", "platform", "session", "device", "path", "q")
 
 
 def the_app(app_id: str) -> AppRef:
@@ -165,8 +166,10 @@ def live(app_id: str) -> Response:
         raise Refusal(
             "bad_cursor", "Last-Event-ID is not one that this stream sent. Connect without it.", 400
         )
-    if any(name in request.args for name in ("q", "from", "to")):
-        raise Refusal("bad_filter", "The live stream cannot search the past: ask /events for q, from and to.")
+    if any(name in request.args for name in ("from", "to")):
+        raise Refusal("bad_filter", "The live stream cannot search the past: ask /events for from and to.")
+    # Taken before the first byte: what is committed once the client knows that it is connected is on the stream.
+    cursor = cursor or stream.newest_cursor()
     frames = stream.follow(app.id, app.organisation_id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -174,10 +177,11 @@ def live(app_id: str) -> Response:
 
 def asked_filters() -> Filters:
     """The filters in the query string. Raises Refusal `bad_filter`."""
-    given = {name: short_text(name) for name in ("event", "app_version", "platform", "session", "path", "q")}
+    given = {name: short_text(name) for name in TEXTS}
     return Filters(
         verdict=one_of("verdict", Verdict),
         kind=one_of("kind", ViolationKind),
+        origin=one_of("origin", Origin),
         received_from=moment("from"),
         received_to=moment("to"),
         **given,

@@ -26,7 +26,8 @@ from app.config import Settings
 from app.extensions import db
 from app.live import bell
 from app.store import events, tenancy
-from app.store.events import Entry, Filters
+from app.store.events import Entry
+from app.store.filters import Filters
 from app.validation.sentences import sentence
 
 log = structlog.get_logger()
@@ -48,11 +49,17 @@ class Frame:
 
     def rendered(self, filters: Filters, after: str = "") -> bytes:
         """The frame as one server-sent event; empty where no entry passes the filter."""
-        passed = [e for e in self.entries if order(e.cursor) > order(after) and filters.admit(e.json)]
+        passed = [
+            e for e in self.entries if order(e.cursor) > order(after) and filters.admit(e.json, e.payload)
+        ]
         if not passed:
             return b""
-        data = orjson.dumps([with_sentences(e.json) for e in passed])
-        return b"id: %s\nevent: log_entry\ndata: %s\n\n" % (self.entries[-1].cursor.encode(), data)
+        return frame_bytes(self.entries[-1].cursor, [with_sentences(e.json) for e in passed])
+
+
+def frame_bytes(cursor: str, entries: list[dict[str, Any]]) -> bytes:
+    """One server-sent event: entries, and the cursor after them."""
+    return b"id: %s\nevent: log_entry\ndata: %s\n\n" % (cursor.encode(), orjson.dumps(entries))
 
 
 def order(cursor: str) -> tuple[int, str]:
@@ -75,17 +82,47 @@ class Stay(Protocol):
 
 
 class Viewer:
-    """One open stream: what it wants and what waits for it."""
+    """One open stream: what it wants, how far it was told, and what waits for it."""
 
-    def __init__(self, filters: Filters) -> None:
+    def __init__(self, filters: Filters, cursor: str, may_stay: Callable[[], bool]) -> None:
         self.filters = filters
+        self.cursor = cursor
         self.frames: Queue = Queue(maxsize=MOST_FRAMES_WAITING)
         self.fell_behind = False
+        self._may_stay = may_stay
+        self._ends_at = time.monotonic() + LONGEST_SECONDS
+        self._heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+        self._known_cursor = cursor  # the last one that its client was sent
 
     def look_up(self) -> None:
         """Have the stream ask at once whether it may go on. A full queue does so by itself."""
         with suppress(Full):
             self.frames.put_nowait(None)
+
+    def may_stay(self) -> bool:
+        return self._may_stay() and time.monotonic() < self._ends_at
+
+    def told(self, sent: bytes, cursor: str) -> bytes:
+        """The bytes that bring the viewer up to this cursor; empty where nothing passed its filter."""
+        self.cursor = cursor
+        if sent:
+            self._known_cursor = cursor
+            self._heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+        return sent
+
+    def heartbeat(self) -> bytes:
+        """Empty, or when it is due a sign of life, which is also how a gone client is noticed.
+
+        Where a filter let nothing through, it is a frame without entries, which tells the client how far it has got:
+        else it would come back with a cursor from hours ago, and all of that would be looked through again.
+        """
+        if time.monotonic() < self._heartbeat_at:
+            return b""
+        self._heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
+        if self._known_cursor == self.cursor:
+            return b": still here\n\n"
+        self._known_cursor = self.cursor
+        return frame_bytes(self.cursor, [])
 
 
 class Watch:
@@ -183,22 +220,17 @@ def newest_cursor() -> str:
 
 
 def follow(
-    app_id: int,
-    organisation_id: int,
-    filters: Filters,
-    cursor: str | None,
-    stay: Stay,
+    app_id: int, organisation_id: int, filters: Filters, cursor: str, stay: Stay
 ) -> Iterator[bytes]:
-    """The bytes of one stream: all of the app's events committed after the cursor (None: from now on).
+    """The bytes of one stream: all of the app's events committed after the cursor.
 
     `stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns
     with its last id.
     """
     watches: Watches = current_app.extensions["watches"]
     stopping: Callable[[], bool] = current_app.extensions["stopping"]
-    return _follow(
-        watches, db.engine, app_id, organisation_id, filters, cursor, lambda: stay() and not stopping(), stay
-    )
+    viewer = Viewer(filters, cursor, lambda: stay() and not stopping())
+    return _follow(watches, db.engine, app_id, organisation_id, viewer, stay)
 
 
 def _follow(
@@ -206,32 +238,19 @@ def _follow(
     engine: Engine,
     app_id: int,
     organisation_id: int,
-    filters: Filters,
-    cursor: str | None,
-    may_stay: Callable[[], bool],
+    viewer: Viewer,
     stay: Stay | None = None,
 ) -> Iterator[bytes]:
     yield b": connected\nretry: %d\n\n" % RECONNECT_MILLISECONDS
-    viewer = Viewer(filters)
     # Before the catch-up, so that nothing falls between the two.
     watch = watches.join(app_id, organisation_id, engine, viewer)
     try:
         if stay is not None:
             stay.begin(viewer.look_up)
-        if cursor is None:
-            with engine.connect() as connection:
-                cursor = events.newest_cursor(connection)
-        ends_at = time.monotonic() + LONGEST_SECONDS
-        while time.monotonic() < ends_at:
+        while viewer.may_stay():
             viewer.fell_behind = False  # before the catch-up: what it sees twice is dropped by its cursor
-            for frame in _caught_up(engine, app_id, organisation_id, cursor):
-                cursor = frame.entries[-1].cursor
-                yield frame.rendered(filters)
-                if not may_stay():
-                    return
-            for last_cursor, sent in _live(viewer, cursor, may_stay, ends_at):
-                cursor = last_cursor
-                yield sent
+            yield from _caught_up(engine, app_id, organisation_id, viewer)
+            yield from _live(viewer)
             if not viewer.fell_behind:
                 return
     finally:
@@ -240,43 +259,33 @@ def _follow(
             stay.end()
 
 
-def _caught_up(engine: Engine, app_id: int, organisation_id: int, cursor: str) -> Iterator[Frame]:
-    """What was committed after the cursor, a frame at a time."""
-    while True:
+def _caught_up(engine: Engine, app_id: int, organisation_id: int, viewer: Viewer) -> Iterator[bytes]:
+    """What was committed after the viewer's cursor, a frame at a time."""
+    while viewer.may_stay():
         with tenancy.inside(organisation_id), engine.connect() as connection:
-            entries, _ = events.after(connection, app_id, cursor, MOST_ENTRIES_PER_READ)
+            entries, _ = events.after(connection, app_id, viewer.cursor, MOST_ENTRIES_PER_READ)
         if not entries:
             return
-        cursor = entries[-1].cursor
-        yield Frame(entries)
+        frame = Frame(entries)
+        yield viewer.told(frame.rendered(viewer.filters), entries[-1].cursor) or viewer.heartbeat()
 
 
-def _live(
-    viewer: Viewer, cursor: str, may_stay: Callable[[], bool], ends_at: float
-) -> Iterator[tuple[str, bytes]]:
-    """Frames as they come, with the cursor after each, until the viewer must go or has fallen behind."""
-    heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
-    while may_stay() and time.monotonic() < ends_at:
-        if viewer.fell_behind and viewer.frames.empty():
-            return
+def _live(viewer: Viewer) -> Iterator[bytes]:
+    """Frames as they come, until the viewer must go or has fallen behind."""
+    while viewer.may_stay() and not (viewer.fell_behind and viewer.frames.empty()):
+        yield viewer.heartbeat()  # also where frames come and none passes
         try:
             waiting = viewer.frames.get(timeout=GLANCE_SECONDS)
         except Empty:
-            if time.monotonic() >= heartbeat_at:  # also how a gone client is noticed
-                heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
-                yield cursor, b": still here\n\n"
             continue
         if waiting is None:
             continue
         frame, sent = waiting
-        if order(frame.entries[-1].cursor) <= order(cursor):
+        if order(frame.entries[-1].cursor) <= order(viewer.cursor):
             continue  # the catch-up had it already
-        if order(frame.entries[0].cursor) <= order(cursor):
-            sent = frame.rendered(viewer.filters, after=cursor)
-        cursor = frame.entries[-1].cursor
-        if sent:
-            heartbeat_at = time.monotonic() + HEARTBEAT_SECONDS
-            yield cursor, sent
+        if order(frame.entries[0].cursor) <= order(viewer.cursor):
+            sent = frame.rendered(viewer.filters, after=viewer.cursor)
+        yield viewer.told(sent, frame.entries[-1].cursor)
 
 
 def init_app(flask_app: Flask, chosen: Settings) -> None:

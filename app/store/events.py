@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.extensions import db
+from app.store.filters import ORIGIN, Filters
 
 NAMELESS_CURSOR_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 EVENT_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -28,63 +29,11 @@ NEWEST_FIRST = "ORDER BY e.received_at DESC, e.event_id DESC"
 Place = tuple[datetime, str]  # an event's, in the order of time: received_at and event_id
 
 # json columns as text: they go into answers as they are, unparsed.
-FIELDS = """
+FIELDS = f"""
     e.event_id::text, e.message_id, e.event_name, e.verdict, e.violations::text, e.violations_omitted,
     e.received_at, e.plan_version, e.payload::text, e.envelope::text, e.platform, e.app_version, e.session_id,
-    e.device_id
+    e.device_id, {ORIGIN} AS origin
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """Which events to show; None: any."""
-
-    event: str | None = None
-    verdict: str | None = None
-    app_version: str | None = None
-    platform: str | None = None
-    session: str | None = None
-    kind: str | None = None
-    path: str | None = None
-    received_from: datetime | None = None
-    received_to: datetime | None = None
-    q: str | None = None
-
-    def as_sql(self) -> tuple[str, dict[str, Any]]:
-        """The conditions and their parameters."""
-        given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
-        return " ".join(CONDITIONS[name] for name in given), given
-
-    def admit(self, entry: Mapping[str, Any]) -> bool:
-        """The same question asked of an entry in memory, for the live stream; `q` and the moments aside."""
-        facts = (
-            (self.event, entry["name"]),
-            (self.verdict, entry["verdict"]),
-            (self.app_version, entry["app_version"]),
-            (self.platform, entry["platform"]),
-            (self.session, entry["session_id"]),
-        )
-        reasons = (
-            (self.kind, {violation["kind"] for violation in entry["violations"]}),
-            (self.path, {violation["path"] for violation in entry["violations"]}),
-        )
-        return all(asked is None or asked == given for asked, given in facts) and all(
-            asked is None or asked in given for asked, given in reasons
-        )
-
-
-CONDITIONS = {
-    "event": "AND e.event_name = :event",
-    "verdict": "AND e.verdict = :verdict",
-    "app_version": "AND e.app_version = :app_version",
-    "platform": "AND e.platform = :platform",
-    "session": "AND e.session_id = :session",
-    "kind": "AND EXISTS (SELECT FROM json_array_elements(e.violations) v WHERE v->>'kind' = :kind)",
-    "path": "AND EXISTS (SELECT FROM json_array_elements(e.violations) v WHERE v->>'path' = :path)",
-    "received_from": "AND e.received_at >= :received_from",
-    "received_to": "AND e.received_at < :received_to",
-    "q": "AND (strpos(lower(e.payload::text), lower(:q)) > 0 OR strpos(lower(e.event_name), lower(:q)) > 0)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +43,7 @@ class Entry:
     xid: int
     event_id: str
     json: dict[str, Any]
+    payload: str  # as it came: what a search looks into
 
     @property
     def cursor(self) -> str:
@@ -244,7 +194,7 @@ def after(connection: Connection, app_id: int, cursor: str, limit: int) -> tuple
         AFTER, {"app_id": app_id, "xid": int(xid), "event_id": event_id, "limit": limit, "late": LATE_SECONDS}
     ).all()
     settled = [row for row in rows if row.is_settled]
-    entries = [Entry(row.xid, row[0], as_json(row)) for row in settled]
+    entries = [Entry(row.xid, row[0], as_json(row), row[8]) for row in settled]
     return entries, len(settled) < len(rows) or len(rows) == limit
 
 
@@ -282,4 +232,5 @@ def as_json(row: Any) -> dict[str, Any]:
         "app_version": row[11],
         "session_id": row[12],
         "device_id": row[13],
+        "origin": row[14],
     }

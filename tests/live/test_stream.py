@@ -15,7 +15,7 @@ from app.extensions import db
 from app.live import bell, stream
 from app.live.stream import Watches
 from app.store import events
-from app.store.events import Filters
+from app.store.filters import Filters
 from tests.conftest import eventually
 from tests.store.test_events import INSERT
 
@@ -29,9 +29,8 @@ class Reader:
 
     def __init__(self, watches: Watches, cursor: str, filters: Filters = ALL) -> None:
         self.may_stay = True
-        self.frames = stream._follow(
-            watches, db.engine, APP_ID, ORGANISATION_ID, filters, cursor, lambda: self.may_stay
-        )
+        self.viewer = stream.Viewer(filters, cursor, lambda: self.may_stay)
+        self.frames = stream._follow(watches, db.engine, APP_ID, ORGANISATION_ID, self.viewer)
         assert next(self.frames).startswith(b": connected")
 
     def ids(self, count: int) -> list[str]:
@@ -143,6 +142,29 @@ def test_a_filter_hides_but_moves_on(watches: Watches, writer: Any) -> None:
     with writer.cursor() as cursor:
         cursor.execute(INSERT.replace("'e'", "'other'"), ["shown"])
     assert reader.ids(1) == ["shown"]
+
+
+def test_a_filter_that_lets_nothing_through_still_tells_the_place(
+    monkeypatch: Any, watches: Watches, writer: Any
+) -> None:
+    """Else a client that comes back has all that was hidden looked through again; and frames that come keep no
+    heartbeat from it."""
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.0)
+    start = newest_cursor()
+    reader = Reader(watches, start, Filters(q="needle"))
+    keep(writer, *"abc")
+    with db.engine.connect() as connection:
+        hidden, _ = events.after(connection, APP_ID, start, 3)
+    eventually(lambda: next(reader.frames) == stream.frame_bytes(hidden[-1].cursor, []))
+
+
+def test_a_search_looks_into_names_and_payloads_of_what_comes(watches: Watches, writer: Any) -> None:
+    reader = Reader(watches, newest_cursor(), Filters(q="Blue"))
+    keep(writer, "hidden")
+    with writer.cursor() as cursor:
+        cursor.execute(INSERT.replace("'{}', '{}'", """'{"colour": "BLUE"}', '{}'"""), ["in the payload"])
+        cursor.execute(INSERT.replace("'e'", "'go_blue'"), ["in the name"])
+    assert reader.ids(2) == ["in the payload", "in the name"]
 
 
 def test_the_stream_ends_when_its_viewer_may_not_stay(reader: Reader, watches: Watches) -> None:

@@ -1,5 +1,6 @@
 """The order of commits: what a stream is shown, and what must wait for an older transaction."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlalchemy import text
 from app.config import Settings
 from app.extensions import db
 from app.store import events
-from app.store.events import Filters
+from app.store.filters import Filters
+from app.validation.judge import is_system_event
 
 BEGINNING = "0-00000000-0000-0000-0000-000000000000"
 INSERT = (
@@ -89,8 +91,12 @@ ENTRY = {
     "app_version": "1.0",
     "platform": "ios",
     "session_id": "s1",
+    "device_id": "d1",
+    "origin": "system",
     "violations": [{"kind": "type_mismatch", "path": "price"}, {"kind": "missing_property", "path": "sku"}],
 }
+
+PAYLOAD = '{"colour": "Ruby"}'
 
 
 @pytest.mark.parametrize(
@@ -101,13 +107,17 @@ ENTRY = {
         ("app_version", "1.0", "1.1"),
         ("platform", "ios", "android"),
         ("session", "s1", "s2"),
+        ("device", "d1", "d2"),
+        ("origin", "system", "user"),
+        ("q", "ruby", "blue"),
+        ("q", "BUY", "sell"),
         ("kind", "missing_property", "empty_value"),
         ("path", "price", "total"),
     ],
 )
 def test_the_stream_filters_by_all_that_it_takes(name: str, match: str, other: str) -> None:
-    assert Filters(**{name: match}).admit(ENTRY)
-    assert not Filters(**{name: other}).admit(ENTRY)
+    assert Filters(**{name: match}).admit(ENTRY, PAYLOAD)
+    assert not Filters(**{name: other}).admit(ENTRY, PAYLOAD)
 
 
 @pytest.fixture
@@ -148,3 +158,16 @@ def test_a_cursor_still_finds_what_came_after_it(writers: list[Any]) -> None:
     add(writers[0], "first")
     writers[0].commit()
     assert after(f"1-{uuid_utils.uuid7()}")[0] == ["first"]
+
+
+@pytest.mark.parametrize(
+    "event_id", [0, 1, -1, 5.0, True, None, "0", "00", "7", "-7", "٣", "x7", "", 10**20, [1], {"a": 1}]
+)
+def test_the_database_tells_system_events_as_the_judge_does(writers: list[Any], event_id: Any) -> None:
+    envelope = {"eventId": event_id}
+    with writers[0].cursor() as cursor:
+        cursor.execute(INSERT.replace("'{}', '{}'", "'{}', %s"), ["m", json.dumps(envelope)])
+    writers[0].commit()
+    with db.engine.connect() as connection:
+        ((entry, *_), _) = events.after(connection, 1, BEGINNING, 1)
+    assert entry.json["origin"] == ("system" if is_system_event(envelope) else "user")

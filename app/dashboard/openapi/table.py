@@ -23,12 +23,15 @@ from app.dashboard.openapi.schemas import (
     ref,
 )
 from app.dashboard.scope import RANGES
+from app.store.filters import Origin
 
 EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
 FILTERS: dict[str, Schema] = {
     **dict.fromkeys(
-        ("event", "path", "app_version", "platform", "session"), {"type": "string", "maxLength": 256}
+        ("event", "path", "app_version", "platform", "session", "device", "q"),
+        {"type": "string", "maxLength": 256},
     ),
+    "origin": {"enum": list(Origin)},
     "verdict": VERDICT,
     "kind": KIND,
 }
@@ -115,7 +118,6 @@ DESCRIBED: dict[str, Described] = {
             **FILTERS,
             "from": MOMENT,
             "to": MOMENT,
-            "q": {"type": "string", "maxLength": 256},
         },
     ),
     "api.show_event": Described("Reading", {200: ref("StoredEvent"), 404: ERROR}),
