@@ -42,6 +42,7 @@ from app.dashboard import (
     refused_pages,
     session_pages,
     settings_api,
+    sharing,
     version_api,
 )
 from app.dashboard.openapi import views as openapi
@@ -102,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
+    flask_app.register_blueprint(sharing.blueprint)
     flask_app.register_blueprint(job_pages.blueprint)
     flask_app.register_blueprint(refused_pages.blueprint)
     return flask_app

@@ -76,6 +76,7 @@ GUARDED = {
     "pages.new_write_key": "manage",
     "pages.revoke_write_key": "manage",
     "pages.change_settings": "manage",
+    "sharing.show_code": "read",
     "history.show": "read",
     "refused.show": "read",
     "refused.list_refused": "read",

@@ -20,6 +20,7 @@ from app.store import apps, events, organisations, plans, summary
 from app.store import keys as kept
 from app.store.apps import AppRef
 from app.store.organisations import Place
+from app.validation.model import ViolationKind
 
 blueprint = Blueprint("pages", __name__)
 blueprint.app_template_global("asset")(asset)
@@ -191,6 +192,7 @@ def live(app_id: str) -> ResponseReturnValue:
         received=sum(counts.values()),
         pass_rate=pass_rate(counts),
         curl=curl_line(app_id),
+        kinds=list(ViolationKind),
         page_data=embedded(addresses(app_id) | started),
     )
 
@@ -216,6 +218,8 @@ def addresses(app_id: str) -> dict[str, str]:
         "summaryUrl": url_for("api.show_summary", app_id=app_id),
         "liveUrl": url_for("api.live", app_id=app_id),
         "expectedUrl": url_for("plan_api.show_expected", app_id=app_id),
+        "livePageUrl": url_for("pages.live", app_id=app_id),
+        "qrUrl": url_for("sharing.show_code", app_id=app_id),
         "eventUrl": url_for("pages.event", app_id=app_id, event_id="EVENT_ID"),
         "ingestUrl": ingest_url(app_id),
     }

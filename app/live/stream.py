@@ -219,9 +219,7 @@ def newest_cursor() -> str:
     return events.newest_cursor(db.session.connection())
 
 
-def follow(
-    app_id: int, organisation_id: int, filters: Filters, cursor: str, stay: Stay
-) -> Iterator[bytes]:
+def follow(app_id: int, organisation_id: int, filters: Filters, cursor: str, stay: Stay) -> Iterator[bytes]:
     """The bytes of one stream: all of the app's events committed after the cursor.
 
     `stay` is asked every second; when it says no, or the instance stops, the stream ends and the client returns

@@ -106,3 +106,17 @@ def test_an_events_own_page_and_the_open_menus(app: SendingApp, theme: Theme) ->
     expect(app.page.locator("tr[data-path=price] .field-status")).to_have_text("Wrong")
     app.page.locator("summary", has_text="Your account").click()
     assert violations(app.page) == []
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_live_pages_filters_and_the_shared_view(app: SendingApp, theme: Theme) -> None:
+    app.send(cart(), {"eventName": "sync", "eventId": 3})
+    app.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    app.page.goto(f"{app.path}?device=pixel-8&origin=user")
+    expect(app.page.locator("#rows tr")).to_have_count(1)
+    app.page.locator("#filter-menu > summary").click()
+    assert violations(app.page) == []
+    app.page.keyboard.press("Escape")
+    app.page.get_by_role("button", name="Share this view, or open it on a phone").click()
+    expect(app.page.get_by_role("dialog")).to_be_visible()
+    assert violations(app.page) == []

@@ -201,7 +201,7 @@ def test_the_keyboard_is_enough(shop: SendingApp) -> None:
     page.keyboard.press("Escape")
     expect(page.locator("#event-panel")).to_be_hidden()
     page.keyboard.press("/")
-    expect(page.get_by_label("Event name")).to_be_focused()
+    expect(page.get_by_label("Text in name or payload")).to_be_focused()
     page.keyboard.press("Escape")
     page.get_by_role("heading", name="Browser test").click()
     page.keyboard.press("?")
@@ -223,21 +223,6 @@ def test_somebody_elses_app_is_as_unknown_as_none(app: SendingApp, console: Cons
     console.allow("404")
     app.page.goto("/apps/no-such-app")
     expect(app.page.get_by_role("heading", name="Nothing here")).to_be_visible()
-
-
-def test_a_link_to_a_session_narrows_the_stream_on_the_server(app: SendingApp) -> None:
-    page = app.page
-    frames: list[str] = []
-    page.on("request", lambda request: frames.append(request.url) if STREAM.search(request.url) else None)
-    app.send({"eventName": "before", "sessionId": "mine"}, {"eventName": "other before"})
-    page.goto(f"{app.path}?session=mine")
-    expect(page.locator("#connection")).to_have_text("Live")
-    expect(page.locator("#filter-narrow")).to_have_text("session: mine")
-    assert "session=mine" in frames[0]
-    app.send({"eventName": "other"}, {"eventName": "after", "sessionId": "mine"})
-    expect(page.locator(".row-name")).to_have_text(["after", "before"])
-    page.get_by_role("button", name="Clear filters").click()
-    expect(page.locator("#rows tr")).to_have_count(4)
 
 
 def test_a_cleared_view_shows_what_comes_next_and_all_again_when_asked(shop: SendingApp) -> None:

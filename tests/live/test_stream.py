@@ -152,6 +152,7 @@ def test_a_filter_that_lets_nothing_through_still_tells_the_place(
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.0)
     start = newest_cursor()
     reader = Reader(watches, start, Filters(q="needle"))
+    assert next(reader.frames) == b": still here\n\n"  # it is live
     keep(writer, *"abc")
     with db.engine.connect() as connection:
         hidden, _ = events.after(connection, APP_ID, start, 3)

@@ -13,7 +13,7 @@ import { verdictBadge } from "./verdict.js";
 
 const LONGEST_VALUE = 300;
 
-// page: {expectedUrl, ingestUrl, eventUrl}; entry: as in /events, read exactly.
+// page: {expectedUrl, ingestUrl, eventUrl, livePageUrl}; entry: as in /events, read exactly.
 export function renderDetail(entry, page) {
   const fields = h("div", { class: "event-fields" }, h("p", { class: "text-secondary p-3" }, "Reading the plan…"));
   expectedFields(page.expectedUrl, entry).then((expected) => {
@@ -25,7 +25,7 @@ export function renderDetail(entry, page) {
   return h(
     "article",
     { class: "event-detail", "aria-label": `Event ${entry.name}` },
-    head(entry),
+    head(entry, page),
     actions(entry, page),
     findings(entry),
     renderTabs(
@@ -41,14 +41,15 @@ export function renderDetail(entry, page) {
   );
 }
 
-function head(entry) {
+function head(entry, page) {
   const facts = [
     ["Received", h("time", { datetime: entry.received_at, title: fullTime(entry.received_at) }, clockTime(entry.received_at))],
     ["Plan", entry.plan_version === null ? "none" : `version ${entry.plan_version}`],
     ["App", entry.app_version],
     ["Platform", entry.platform],
-    ["Device", entry.device_id],
-    ["Session", entry.session_id],
+    ["Origin", entry.origin === "system" && "system event"],
+    ["Device", entry.device_id && followed("device", entry.device_id, page)],
+    ["Session", entry.session_id && followed("session", entry.session_id, page)],
   ].filter(([, value]) => value);
   return h(
     "header",
@@ -57,6 +58,12 @@ function head(entry) {
     verdictBadge(entry.verdict),
     h("dl", { class: "event-facts" }, facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value)))),
   );
+}
+
+// A device's or session's id, and the way to a live page that shows nothing else.
+function followed(name, id, page) {
+  const href = `${page.livePageUrl}?${new URLSearchParams({ [name]: id })}`;
+  return [id, " ", h("a", { href, class: "follow", "aria-label": `Follow this ${name} live` }, "Follow")];
 }
 
 function actions(entry, page) {

@@ -1,4 +1,4 @@
-// The keyboard: j/k walk the list, Enter opens (the row's link does that), space pauses, / filters, ? tells.
+// The keyboard: j/k walk the list, Enter opens (the row's link does that), space pauses, / searches, ? tells.
 
 import { byId, isTyping } from "../dom.js";
 
@@ -20,7 +20,7 @@ export function listenToKeys({ body, togglePause, close, afterMove }) {
   const commands = {
     j: () => move(1),
     k: () => move(-1),
-    "/": () => byId("filter-event").focus(),
+    "/": () => byId("filter-q").focus(),
     "?": () => (help.open ? help.close() : help.showModal()),
     " ": togglePause,
     Escape: close,

@@ -7,14 +7,15 @@ import { makeFilters } from "./filters.js";
 import { listenToKeys } from "./keys.js";
 import { makePainter } from "./painter.js";
 import { makeRows } from "./rows.js";
+import { makeShare } from "./share.js";
 import { makeState } from "./state.js";
 import { watch } from "./stream.js";
 import { makeTiles } from "./tiles.js";
 
 const PAGE = 50;
 const ANNOUNCE_MS = 10_000;
-// A narrowed stream does not tell all that the tiles count.
-const RECOUNT_MS = 10_000;
+// A filtered stream does not tell all that the tiles count.
+const RECOUNT_MS = 5_000;
 // Browsers allow six connections to one HTTP/1.1 server: hidden pages give theirs back.
 const HIDDEN_MS = 60_000;
 
@@ -25,7 +26,7 @@ const panel = byId("event-panel");
 
 const rows = makeRows(body, page.eventUrl, openEvent);
 const state = makeState(page.serverNow);
-const filters = makeFilters(readList);
+const filters = makeFilters(askAnew);
 const tiles = makeTiles(page.summaryUrl, page.counts, filters.offer);
 const painter = makePainter(paint, showWaiting);
 filters.offer(page.events);
@@ -37,11 +38,13 @@ let hiddenTimer = null;
 let isCleared = false;
 let unannounced = { count: 0, invalid: 0 };
 
-const stream = watch(page.liveUrl, filters.narrow, page.cursor, {
+const stream = watch(page.liveUrl, filters.query, page.cursor, {
   onEntries(entries) {
-    if (!filters.narrow.length) tiles.add(entries);
+    if (!entries.length) return; // the server says how far it has got
+    if (!filters.isSet()) tiles.add(entries);
     state.arrived(entries);
-    painter.push(entries.filter(filters.passes));
+    painter.push(entries);
+    noticeSystemEvents(entries);
   },
   onState: state.line,
   onFresh() {
@@ -50,6 +53,19 @@ const stream = watch(page.liveUrl, filters.narrow, page.cursor, {
   },
 });
 readList();
+makeShare(page.qrUrl, filters.query);
+
+// Other filters: nothing that the old ones let through may stay, and the list is read once the new line stands.
+function askAnew() {
+  reading += 1; // an answer that is on its way is not wanted any more
+  painter.hold("reading", true);
+  painter.drop();
+  stream.renew();
+}
+
+function noticeSystemEvents(entries) {
+  if (entries.some((entry) => entry.origin === "system")) filters.tellSystemEvents();
+}
 
 function paint(entries) {
   rows.prepend(entries);
@@ -70,6 +86,7 @@ async function readList() {
     isCleared = false;
     rows.clear();
     rows.append(list.entries);
+    noticeSystemEvents(list.entries);
     showOlder(list.nextCursor);
     holdForOlder(false);
   }
@@ -189,5 +206,5 @@ byId("show-again").addEventListener("click", readList);
 byId("list-retry").addEventListener("click", readList);
 document.addEventListener("visibilitychange", rest);
 setInterval(announce, ANNOUNCE_MS);
-if (filters.narrow.length) setInterval(tiles.reconcile, RECOUNT_MS);
+setInterval(() => filters.isSet() && !document.hidden && tiles.reconcile(), RECOUNT_MS);
 listenToKeys({ body, togglePause, close: closeEvent, afterMove });

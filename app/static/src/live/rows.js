@@ -81,6 +81,7 @@ function renderRow(entry, address, isNew) {
       "td",
       { class: "row-event" },
       h("a", { href: address, class: "row-name", dir: "auto" }, entry.name),
+      entry.origin === "system" && h("span", { class: "row-origin" }, "System"),
       about && h("div", { class: "row-about", dir: "auto" }, about),
     ),
     h("td", { class: "row-reason", dir: "auto" }, reason(entry)),

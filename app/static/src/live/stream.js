@@ -7,27 +7,31 @@ const LONGEST_WAIT_MS = 10_000;
 // After a longer silence (a laptop that slept) the page starts afresh instead of replaying all that happened.
 const REPLAY_LIMIT_MS = 120_000;
 
-// narrow: [[filter, value]] that the server applies. Calls onEntries(entries), onState("connecting"|"live"|"reconnecting"|"signed-out"|"gone") and, when it begins anew
-// without a cursor, onFresh(): then the caller reads the list again. Returns {close, open}.
-export function watch(address, narrow, cursor, { onEntries, onState, onFresh }) {
+// query(start): the filters, which the server applies. Calls onEntries(entries),
+// onState("connecting"|"live"|"reconnecting"|"signed-out"|"gone") and, when it begins anew without a cursor, onFresh():
+// then the caller reads the list. Returns {close, open, renew}; renew() begins anew, for other filters.
+export function watch(address, query, cursor, { onEntries, onState, onFresh }) {
   let source = null;
   let timer = null;
   let wait = FIRST_WAIT_MS;
   let last = cursor;
   let heardAt = Date.now();
+  let isListDue = false;
 
   function open() {
     close();
     const isFresh = !last || Date.now() - heardAt > REPLAY_LIMIT_MS;
-    const url = new URL(address, location.href);
-    for (const [name, value] of narrow) url.searchParams.set(name, value);
+    if (isFresh) last = null;
+    const url = new URL(`${address}${query("?")}`, location.href);
     if (!isFresh) url.searchParams.set("cursor", last);
     source = new EventSource(url);
     source.addEventListener("open", () => {
       wait = FIRST_WAIT_MS;
       heardAt = Date.now();
       onState("live");
+      // Only now: what is committed after this answer began is on the stream, what was before is in the list.
       if (isFresh) onFresh();
+      isListDue = false;
     });
     source.addEventListener("log_entry", (frame) => {
       heardAt = Date.now();
@@ -41,6 +45,8 @@ export function watch(address, narrow, cursor, { onEntries, onState, onFresh }) 
   async function retry() {
     close();
     onState("reconnecting");
+    if (isListDue) onFresh(); // the list can be read without the line
+    isListDue = false;
     const refusal = await whyRefused(address);
     if (refusal) return onState(refusal);
     clearTimeout(timer);
@@ -54,10 +60,17 @@ export function watch(address, narrow, cursor, { onEntries, onState, onFresh }) 
     source = null;
   }
 
+  function renew() {
+    last = null;
+    isListDue = true;
+    onState("connecting");
+    open();
+  }
+
   addEventListener("online", open);
   onState("connecting");
   open();
-  return { open, close, isOpen: () => source !== null };
+  return { open, close, renew, isOpen: () => source !== null };
 }
 
 // An EventSource doesn't tell the status of a refusal: ask the list of the same app.
