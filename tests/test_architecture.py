@@ -29,6 +29,7 @@ OPEN_DOORS = {
     "app.auth.allowance",
     "app.auth.closing",
     "app.auth.keys",
+    "app.auth.devices",
     "app.auth.forms",
     "app.auth.members",
     "app.auth.new_password",

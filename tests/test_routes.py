@@ -107,6 +107,7 @@ GUARDED = {
     "sessions.end": "read",
     "sessions.end_others": "read",
     "account.change_password": "read",
+    "account.forget_device": "read",
     "members_api.list_members": "read",
     "members_api.invite": "manage_members",
     "members_api.send_again": "manage_members",

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask
 
 from app.auth import browsers, mail
+from app.auth.sessions import place
 from app.extensions import db
 from app.jobs import outbox, registry
 from app.jobs.queues import Queue
@@ -28,6 +29,10 @@ class Alert:
 
 
 ALERTS = {
+    "new_device": Alert(
+        "New sign-in to your account",
+        "Somebody, probably you, signed in to your account from a browser that is new here.",
+    ),
     "password_changed": Alert(
         "Your password was changed",
         "The password of your account was changed. Wherever else you were signed in, you are signed out.",
@@ -57,8 +62,7 @@ def mail_alert(claim: Claim) -> None:
 
 
 def _in_words(user_agent: str, network: str | None) -> str:
-    browser = browsers.described(user_agent)
-    return f"{browser}, from the network {network}" if network else browser
+    return f"{browsers.described(user_agent)}, from {place(network)}"
 
 
 MAIL_ALERT = Job("mail_alert", Queue.CRITICAL, mail_alert, timeout_seconds=25, attempts=20)

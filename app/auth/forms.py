@@ -4,7 +4,7 @@ import orjson
 from flask import request
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
-from wtforms import EmailField, HiddenField, PasswordField, StringField
+from wtforms import BooleanField, EmailField, HiddenField, PasswordField, StringField
 
 from app.errors import Refusal
 
@@ -45,6 +45,7 @@ class VerifyForm(FlaskForm):
 
     email = HiddenField()
     code = StringField()
+    remember = BooleanField("Remember this browser for 30 days")
 
 
 def read_fields() -> MultiDict[str, str]:

@@ -6,7 +6,7 @@ that mails does.
 
 from flask import session
 
-from app.auth import addresses, codes, mail, passwords
+from app.auth import addresses, arrival, codes, devices, mail, passwords
 from app.auth import session as browser
 from app.errors import Refusal
 from app.extensions import db, settings
@@ -19,8 +19,8 @@ REGISTER = "register"
 LOGIN = "login"
 
 
-def register(email: str, password: str) -> None:
-    """Keep what a registration needs until its code comes back, and have the code mailed. No user yet.
+def register(email: str, password: str) -> bool:
+    """Keep what a registration needs until its code comes back, and have the code mailed. No user yet: False.
 
     Raises Refusal `bad_email`, `weak_password` (422).
     """
@@ -30,10 +30,11 @@ def register(email: str, password: str) -> None:
     if reason := passwords.weakness(password, address):
         raise Refusal("weak_password", reason, 422)
     _challenge(REGISTER, address, password_hash=passwords.hashed(password))
+    return False
 
 
-def login(email: str, password: str) -> None:
-    """Check the password and have a code mailed.
+def login(email: str, password: str) -> bool:
+    """Check the password and have a code mailed; True: no code is asked for in this browser, and one is signed in.
 
     Raises Refusal `bad_credentials` (401), for an unknown address too and after the same work.
     """
@@ -46,14 +47,26 @@ def login(email: str, password: str) -> None:
         raise Refusal("bad_credentials", "This e-mail address and password do not belong together.", 401)
     if passwords.is_outdated(person.password_hash):
         users.rehash(person.id, person.password_hash, passwords.hashed(password))
+    if devices.is_remembered(person.id) and arrival.arrive(person.id):
+        db.session.commit()
+        return True
     _challenge(LOGIN, address, user_id=person.id)
+    return False
 
 
-def verify(email: str, typed: object) -> None:
-    """Redeem a code in the browser that asked for it, and sign in. Raises Refusal `bad_code` (401)."""
+def verify(email: str, typed: object, *, remember: bool = False) -> None:
+    """Redeem a code in the browser that asked for it, and sign in. Raises Refusal `bad_code` (401).
+
+    remember: ask for no code in this browser for 30 days.
+    """
     code = codes.cleaned(typed)
     challenge = _attempt(email) if code else None
-    if not code or challenge is None or not _fits(challenge, code) or not _redeem(challenge):
+    if (
+        not code
+        or challenge is None
+        or not _fits(challenge, code)
+        or not _redeem(challenge, remember=remember)
+    ):
         db.session.rollback()
         message = "This code is wrong, used or too old. Look for the newest mail, or ask for a new code."
         raise Refusal("bad_code", message, 401)
@@ -96,18 +109,13 @@ def _fits(challenge: Challenge, code: str) -> bool:
     return codes.fits(settings().secret_key, challenge.id, code, challenge.code_hash)
 
 
-def _redeem(challenge: Challenge) -> bool:
+def _redeem(challenge: Challenge, *, remember: bool) -> bool:
     """Use the challenge up and begin the session in one transaction; False where another was faster."""
     if not challenges.use(challenge.id):
         return False
-    user_id = _make_user(challenge) if challenge.purpose == REGISTER else challenge.user_id
-    if user_id is None:
-        return False
-    organisation_id = organisations.home_of(user_id)
-    if organisation_id is None:
-        return False
-    browser.begin(user_id, organisation_id)
-    return True
+    is_new = challenge.purpose == REGISTER
+    user_id = _make_user(challenge) if is_new else challenge.user_id
+    return user_id is not None and arrival.arrive(user_id, remember=remember, is_new=is_new)
 
 
 def _make_user(challenge: Challenge) -> int | None:

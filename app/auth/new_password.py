@@ -6,13 +6,14 @@ Either way the old one opens nothing any more: every other session ends, and so 
 from flask import Flask, g, session
 
 from app.auth import addresses, alerts, links, mail, passwords
+from app.auth import devices as known_browsers
 from app.auth import session as browser
 from app.errors import Refusal
 from app.extensions import db
 from app.jobs import outbox, registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import audit, challenges, organisations, reset_links, sessions, users
+from app.store import audit, challenges, devices, organisations, reset_links, sessions, users
 from app.store.audit import Action
 from app.store.outbox import Claim
 
@@ -86,6 +87,7 @@ def change(current: str, password: str) -> None:
     _replace(user_id, email, new_hash)
     audit.record(Action.ACCOUNT_CHANGED, "user", user_id, by="password")
     alerts.tell(user_id, "password_changed", browser.begin(user_id, g.actor.organisation_id))
+    known_browsers.recognise(user_id, browser.user_agent(), browser.address())
     db.session.commit()
 
 
@@ -97,6 +99,7 @@ def _checked(password: str, email: str) -> str:
 
 def _replace(user_id: int, email: str, new_hash: str) -> None:
     """All in the caller's transaction: there is no moment in which both passwords open something."""
+    devices.forget_all(user_id)  # first: a sign-in that skips its code waits here, and is ended below
     users.set_password(user_id, new_hash)
     reset_links.kill(email)
     challenges.kill(user_id, email)

@@ -99,12 +99,10 @@ def verify() -> ResponseReturnValue:
     email = fields.get("email", "")
     wanted = session.get("next", HOME)
     try:
-        journeys.verify(email, fields.get("code"))
+        journeys.verify(email, fields.get("code"), remember=bool(fields.get("remember")))
     except Refusal as refusal:
         return refused(refusal, "auth/verify.html", VerifyForm(formdata=fields), email=email)
-    if is_json():
-        return {"next": None, "csrf_token": generate_csrf()}
-    return redirect(wanted, 303)
+    return _signed_in(wanted)
 
 
 @blueprint.post("/logout")
@@ -127,6 +125,12 @@ def logout() -> Response:
     return make_response(response)
 
 
+def _signed_in(wanted: str) -> ResponseReturnValue:
+    if is_json():
+        return {"next": None, "csrf_token": generate_csrf()}
+    return redirect(wanted, 303)
+
+
 def _page(template: str, form: FlaskForm) -> ResponseReturnValue:
     if browser.current() is not None:
         return redirect(HOME, 303)
@@ -134,14 +138,17 @@ def _page(template: str, form: FlaskForm) -> ResponseReturnValue:
 
 
 def _take(
-    journey: Callable[[str, str], None], form_class: type[LoginForm], template: str
+    journey: Callable[[str, str], bool], form_class: type[LoginForm], template: str
 ) -> ResponseReturnValue:
     """The first step of both ways in: on to the code, or the form again, with what is wrong beside it."""
     fields = read_fields()
+    wanted = session.get("next", HOME)
     try:
-        journey(fields.get("email", ""), fields.get("password", ""))
+        is_in = journey(fields.get("email", ""), fields.get("password", ""))
     except Refusal as refusal:
         return refused(refusal, template, form_class(formdata=fields))
+    if is_in:
+        return _signed_in(wanted)
     if is_json():
         return {"next": "verify"}, 202
     return redirect(url_for("auth.show_verify"), 303)

@@ -64,7 +64,7 @@ def begin(user_id: int, organisation_id: int) -> uuid.UUID:
     A session that it was signed in with before ends. Returns the new one's id.
     """
     end()
-    begun = sessions.add(user_id, organisation_id, request.user_agent.string[:LONGEST_USER_AGENT], _address())
+    begun = sessions.add(user_id, organisation_id, user_agent(), address())
     session["auth_session"] = str(begun)
     audit.record(Action.SIGNED_IN, "user", user_id, organisation_id=organisation_id, user_id=user_id)
     return begun
@@ -107,7 +107,13 @@ def _live_sessions() -> Memory[uuid.UUID, SignedIn | None]:
     return current_app.extensions["live_sessions"]
 
 
-def _address() -> str | None:
+def user_agent() -> str:
+    """What this request's browser calls itself."""
+    return request.user_agent.string[:LONGEST_USER_AGENT]
+
+
+def address() -> str | None:
+    """Where this request comes from."""
     try:
         return str(ipaddress.ip_address(request.remote_addr or ""))
     except ValueError:  # a unix socket has none

@@ -35,7 +35,7 @@ def mine() -> list[Mine]:
         Mine(
             one.id,
             browsers.described(one.user_agent),
-            _place(one.network),
+            place(one.network),
             one.organisation,
             one.created_at,
             one.last_seen_at,
@@ -61,5 +61,6 @@ def end_others() -> None:
     db.session.commit()
 
 
-def _place(network: str | None) -> str:
+def place(network: str | None) -> str:
+    """Where that is, in words for its owner."""
     return "this machine" if network in LOOPBACK else network or "an unknown network"

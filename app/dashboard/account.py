@@ -7,7 +7,7 @@ from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app import metrics
-from app.auth import new_password, sessions
+from app.auth import devices, new_password, sessions
 from app.auth.forms import ChangeForm
 from app.auth.require import Permission, require
 from app.dashboard.pages import shell
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[], Any]] = {
     "who": lambda: None,
     "password": lambda: ChangeForm(formdata=None),
     "sessions": sessions.mine,
+    "devices": devices.mine,
 }
 
 
@@ -56,3 +57,11 @@ def change_password() -> ResponseReturnValue:
         form[FIELD_OF[refusal.code]].errors = [refusal.message]
         return page(refusal.status, password=form)
     return redirect(url_for("account.show", done="password"), 303)
+
+
+@blueprint.post("/devices/<int:device_id>/forget")
+@require(Permission.READ)
+def forget_device(device_id: int) -> ResponseReturnValue:
+    """Ask for a code in that browser again; somebody else's is as unknown as one that never was."""
+    devices.forget(device_id)
+    return redirect(url_for("account.show", _anchor="devices-title"), 303)

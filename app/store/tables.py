@@ -152,6 +152,20 @@ class ResetLink(Base):
     __table_args__ = (Index("ix_reset_links_email_created_at", "email", "created_at"),)
 
 
+class KnownDevice(Base):
+    """A browser in which a person signed in before; until `remembered_until` the password is enough there."""
+
+    __tablename__ = "known_devices"
+    id: Mapped[int] = key()
+    user_id: Mapped[int] = belongs_to("users.id", index=True)  # "my devices"
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked at every sign-in
+    user_agent: Mapped[str] = mapped_column(Text, server_default="")
+    address: Mapped[str | None] = mapped_column(INET)
+    created_at: Mapped[datetime] = moment(default=True)
+    last_used_at: Mapped[datetime] = moment(default=True)
+    remembered_until: Mapped[datetime | None] = moment(null=True)
+
+
 class OutboxEntry(Base):
     """A job: written in the transaction that caused it. Redis only wakes the worker up; this row is the job."""
 

@@ -162,6 +162,10 @@ def foreign_ids(world: World, owner: Any, flask_app: Flask) -> dict[str, str]:
         cursor.execute("UPDATE apps SET slug = 'secret-app' WHERE id = %s", (alice.app.id,))
         cursor.execute("INSERT INTO users (email, password_hash) VALUES ('a@example.com', '') RETURNING id")
         (user_id,) = cursor.fetchone()
+        cursor.execute(
+            "INSERT INTO known_devices (user_id, token_hash) VALUES (%s, 'x') RETURNING id", (user_id,)
+        )
+        (device_id,) = cursor.fetchone()
         cursor.execute("INSERT INTO memberships VALUES (%s, %s, 'viewer')", (alice.organisation_id, user_id))
         cursor.execute(
             "INSERT INTO invitations (organisation_id, email, role) VALUES (%s, 'b@example.com', 'viewer')"
@@ -185,6 +189,7 @@ def foreign_ids(world: World, owner: Any, flask_app: Flask) -> dict[str, str]:
         "app_id": "secret-app",
         "event_id": sent["results"][0]["event_id"],
         "user_id": str(user_id),
+        "device_id": str(device_id),
         "invitation_id": str(invitation_id),
         "key_id": str(key_id),
         "token": "no-such-token",
@@ -195,6 +200,7 @@ UNKNOWN_IDS = {
     "app_id": "never-was",
     "event_id": "0190b0c0-0000-7000-8000-000000000000",
     "user_id": "999999999",
+    "device_id": "999999999",
     "invitation_id": "999999999",
     "key_id": "999999999",
     "token": "never-was",

@@ -11,6 +11,7 @@ from tests.browser.conftest import (
     PHONE,
     WAIT_SECONDS,
     Console,
+    ask_for_code,
     mailed_code,
     new_address,
     register,
@@ -130,6 +131,29 @@ def test_the_password_is_changed_on_ones_own_page(stranger: Page, stack: Stack, 
     told(stack, email, "Your password was changed")
     sign_out(stranger)
     sign_in(stranger, stack, email, NEW_PASSWORD)
+
+
+def test_a_remembered_browser_signs_in_by_password_and_is_forgotten_on_ones_own_page(
+    stranger: Page, stack: Stack
+) -> None:
+    email = new_address()
+    ask_for_code(stranger, email)
+    stranger.get_by_label("Code").fill(mailed_code(stack, email))
+    stranger.get_by_label("Remember this browser").check()
+    stranger.get_by_role("button", name="Continue").click()
+    stranger.wait_for_url("**/dashboard")
+    sign_out(stranger)
+    stranger.get_by_label("Email").fill(email)
+    stranger.get_by_label("Password", exact=True).fill(PASSWORD)
+    stranger.get_by_role("button", name="Sign in").click()
+    stranger.wait_for_url("**/dashboard")
+    stranger.goto("/account")
+    browsers = stranger.get_by_role("region", name="Browsers that know you")
+    expect(browsers).to_contain_text("Asks for no code until")
+    browsers.get_by_role("button", name="Forget").click()
+    expect(browsers).not_to_contain_text("Asks for no code until")
+    sign_out(stranger)
+    sign_in(stranger, stack, email, PASSWORD)
 
 
 def test_no_page_of_the_door_scrolls_sideways(stranger: Page) -> None:
