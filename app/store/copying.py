@@ -4,7 +4,7 @@ For processes without gevent only: psycopg2 cannot COPY under a wait callback.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from psycopg2 import Error
@@ -59,14 +59,19 @@ def keep(cursor: Cursor, rows: Sequence[Row]) -> list[Outcome]:
 
 def _add(cursor: Cursor, rows: Sequence[Row]) -> list[Outcome]:
     cursor.execute(STAGE)
-    cursor.copy_expert(COPY, io.BytesIO("".join(map(_line, rows)).encode()))
+    cursor.copy_expert(COPY, as_file(rows))
     cursor.execute(KEEP_STAGED)
     claimed = {event_id for (event_id,) in cursor}
     known = known_among(cursor, [row for row in rows if row.event_id not in claimed])
     return [outcome(row, claimed, known) for row in rows]
 
 
-def _line(row: Row) -> str:
+def as_file(rows: Iterable[Sequence[Any]]) -> io.BytesIO:
+    """The rows as COPY reads them. Raises ValueError for text that is no UTF-8."""
+    return io.BytesIO("".join(map(_line, rows)).encode())
+
+
+def _line(row: Sequence[Any]) -> str:
     return "\t".join(map(_cell, row)) + "\n"
 
 
