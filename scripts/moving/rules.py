@@ -67,9 +67,8 @@ def _receiver(app: MovedApp, rules: list[Record], books: Books) -> Receiver:
 def _publish(app: AppRef, imported: Imported) -> CompiledPlan | None:
     if not imported.events:
         return None
-    version = publishing.publish(
-        app, imported, source_format=FORMAT, mode="replace", is_published=True, user_id=None
-    )
+    note = "Moved in from the reference dashboard"
+    version = publishing.publish(app, publishing.Edition(imported.content, FORMAT, note=note))
     audit.record(
         Action.PLAN_PUBLISHED, "plan", app.slug, organisation_id=app.organisation_id, version=version
     )
