@@ -49,7 +49,7 @@ def _postgres_is_ready() -> bool:
     except SQLAlchemyError as error:
         log.warning("postgres_not_ready", error=type(error).__name__)
         return False
-    return found == schema.revision()
+    return schema.fits(found)
 
 
 def _redis_answers() -> bool:

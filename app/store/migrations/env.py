@@ -28,6 +28,7 @@ def run() -> None:
             target_metadata=db.metadata,
             include_object=belongs_to_models,
             compare_type=True,
+            transaction_per_migration=True,  # the locks of one are gone before the next asks for its own
         )
         with context.begin_transaction():
             context.run_migrations()
