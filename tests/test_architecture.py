@@ -33,6 +33,7 @@ OPEN_DOORS = {
     "app.auth.forms",
     "app.auth.members",
     "app.auth.new_password",
+    "app.auth.notices",
     "app.auth.require",
     "app.auth.session",
     "app.auth.sessions",

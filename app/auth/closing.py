@@ -87,7 +87,7 @@ def mail_farewell(claim: Claim) -> None:
     email = users.address_of(claim.arguments["user"])
     db.session.commit()
     if email is not None:
-        facts = {"organisation": claim.arguments["organisation"], "notice": "deleted"}
+        facts = {"organisation": notices.said(claim.arguments["organisation"]), "notice": "deleted"}
         mail.send(claim, email, "An organisation was deleted", "organisation", **facts)
 
 

@@ -22,6 +22,7 @@ PAGES = {
     "register": "/auth/register",
     "forgot": "/auth/forgot",
     "organisation": "/organisation",
+    "audit": "/organisation/audit",
 }
 SUBJECT_OF = {"register": "Confirm your e-mail address", "login": "Your sign-in code"}
 

@@ -44,7 +44,7 @@ def mail_invitation(claim: Claim) -> None:
         email,
         "You are invited to an organisation",
         "invitation",
-        organisation=name,
+        organisation=notices.said(name),
         role=role.value,
         link=urljoin(settings().public_url, f"/invitation/{token}"),
     )
@@ -135,6 +135,13 @@ def accept(token: str) -> None:
         offered(token)  # says why
         raise _unknown_invitation()
     members.join(offer.organisation_id, g.actor.user_id, offer.role)
+    notices.tell_members(
+        Notice.JOINED,
+        notices.ADMINS,
+        offer.organisation_id,
+        about=g.actor.user_id,
+        role=offer.role.value,
+    )
     there = {"organisation_id": offer.organisation_id, "user_id": g.actor.user_id}
     audit.record(Action.JOINED, "member", offer.email, **there, role=offer.role.value)
     browser.begin(g.actor.user_id, offer.organisation_id)
@@ -181,6 +188,7 @@ def remove(user_id: int) -> None:
         _another_owner(user_id)
     take_away(g.actor.organisation_id, member)
     notices.tell(user_id, Notice.REMOVED)
+    notices.tell_members(Notice.GONE, notices.ADMINS, about=user_id)
     audit.record(Action.MEMBER_REMOVED, "member", member.email, role=member.role.value)
     db.session.commit()
 
@@ -191,6 +199,7 @@ def leave() -> None:
     if member.role is Role.OWNER:
         _another_owner(member.user_id)
     take_away(g.actor.organisation_id, member)
+    notices.tell_members(Notice.GONE, notices.ADMINS, about=member.user_id)
     audit.record(Action.LEFT, "member", member.email, role=member.role.value)
     home = organisations.home_of(member.user_id)
     assert home is not None, "just seen to"

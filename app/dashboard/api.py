@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Blueprint, Response, g, request
 
-from app.auth import keys
+from app.auth import keys, notices
+from app.auth.notices import Notice
 from app.auth.require import Permission, require
 from app.auth.staying import may_stay
 from app.dashboard.json import json_body, json_response
@@ -62,7 +63,8 @@ def make_app(name: Any, slug: Any) -> tuple[AppRef, str]:
         raise Refusal("bad_app_id", rule, 422)
     app = apps.create(g.actor.organisation_id, slug, name)
     key = keys.mint(keys.Kind.WRITE)
-    add_write_key(app, key.hash, key.prefix)
+    key_id = add_write_key(app, key.hash, key.prefix)
+    notices.tell_of_key(Notice.KEY_MADE, "write_key", key_id)
     audit.record(Action.APP_MADE, "app", app.slug, name=app.name, write_key=key.prefix)
     db.session.commit()
     return app, key.key

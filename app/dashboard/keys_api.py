@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, Response, g
 
-from app.auth import keys
+from app.auth import keys, notices
+from app.auth.notices import Notice
 from app.auth.require import Permission, require
 from app.dashboard.api import the_app
 from app.dashboard.json import json_body, json_response
@@ -87,6 +88,7 @@ def make_api_key(scopes: Any, name: Any, days: Any) -> tuple[str, int, list[str]
     key_id = kept.add_api_key(
         g.actor.organisation_id, minted.hash, minted.prefix, allowed, _name(name), _days(days)
     )
+    notices.tell_of_key(Notice.KEY_MADE, "api_key", key_id)
     audit.record(Action.KEY_MADE, "api_key", minted.prefix, scopes=" ".join(allowed))
     db.session.commit()
     return minted.key, key_id, allowed
@@ -99,6 +101,7 @@ def make_write_key(app: AppRef, name: Any, environment: Any, answers: Any, days:
     where = _text("environment", environment or "", MOST_ENVIRONMENT_CHARACTERS) or None
     minted = keys.mint(keys.Kind.WRITE)
     key_id = kept.add_write_key(app, minted.hash, minted.prefix, _name(name), where, answers, _days(days))
+    notices.tell_of_key(Notice.KEY_MADE, "write_key", key_id)
     audit.record(Action.KEY_MADE, "write_key", minted.prefix, app=app.slug, answers=answers)
     db.session.commit()
     return minted.key, key_id
@@ -106,17 +109,18 @@ def make_write_key(app: AppRef, name: Any, environment: Any, answers: Any, days:
 
 def revoke_api_key(key_id: int) -> None:
     """End an API key of the actor's organisation; commits. Raises Refusal `unknown_key`."""
-    _revoked("api_key", kept.revoke_api_key(g.actor.organisation_id, key_id))
+    _revoked("api_key", key_id, kept.revoke_api_key(g.actor.organisation_id, key_id))
 
 
 def revoke_write_key(app: AppRef, key_id: int) -> None:
     """End a write key of the app; commits. Raises Refusal `unknown_key`."""
-    _revoked("write_key", kept.revoke_write_key(app, key_id), app=app.slug)
+    _revoked("write_key", key_id, kept.revoke_write_key(app, key_id), app=app.slug)
 
 
-def _revoked(kind: str, prefix: str | None, **facts: Any) -> None:
+def _revoked(kind: str, key_id: int, prefix: str | None, **facts: Any) -> None:
     if prefix is None:
         raise Refusal("unknown_key", "There is no such key here, or it was revoked before.", 404)
+    notices.tell_of_key(Notice.KEY_REVOKED, kind, key_id)
     audit.record(Action.KEY_REVOKED, kind, prefix, **facts)
     db.session.commit()
 

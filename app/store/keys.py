@@ -47,6 +47,13 @@ WHERE k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 """
 FIND = text(f"{FOUND} AND k.key_hash = :key_hash")  # noqa: S608  (a constant of this file)
 FIND_BY_ID = text(f"{FOUND} AND k.id = :id AND k.organisation_id = :organisation_id")  # noqa: S608
+LABELS = {
+    "write_key": text(
+        "SELECT k.name, a.name FROM write_keys k JOIN apps a ON a.id = k.app_id"
+        " WHERE k.id = :id AND k.organisation_id = :organisation_id"
+    ),
+    "api_key": text("SELECT name, '' FROM api_keys WHERE id = :id AND organisation_id = :organisation_id"),
+}
 REVOKE_API_KEY = text(
     "UPDATE api_keys SET revoked_at = now()"
     " WHERE id = :id AND organisation_id = :organisation_id AND revoked_at IS NULL RETURNING prefix"
@@ -178,6 +185,12 @@ def revoke_write_key(app: AppRef, key_id: int) -> str | None:
     """End a write key of this app and return its prefix, None where it has none; the caller commits."""
     asked = {"id": key_id, "app_id": app.id, "organisation_id": app.organisation_id}
     return db.session.scalar(REVOKE_WRITE_KEY, asked)
+
+
+def label_of(organisation_id: int, kind: str, key_id: int) -> tuple[str, str]:
+    """What people call a key, and its app (`write_key`; '' for an `api_key`), also of one that was revoked."""
+    row = db.session.execute(LABELS[kind], {"id": key_id, "organisation_id": organisation_id}).one_or_none()
+    return (row[0], row[1]) if row else ("", "")
 
 
 @across_organisations()
