@@ -93,10 +93,13 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Tell the product how to notice that this worker is to end, so that event streams let go of it."""
+    """Tell the product how to notice that this worker is to end, so that event streams let go of it; and have it
+    listen for published plans from now on.
+    """
     extensions = getattr(worker.wsgi, "extensions", None)
     if extensions is not None:
         extensions["stopping"] = lambda: not worker.alive
+        extensions["plan_watcher"].listen()
 
 
 def worker_abort(worker: Any) -> None:

@@ -50,6 +50,8 @@ from app.ingest import batches, refused, slices, upkeep
 from app.ingest import routes as ingest_routes
 from app.jobs import cli
 from app.live import bell, stream
+from app.plans import bell as plans_bell
+from app.plans import enforcing
 from app.store import keeping, tenancy
 
 
@@ -77,6 +79,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     keeping.init_app(flask_app, settings)
     bell.init_app(flask_app, settings)
     stream.init_app(flask_app, settings)
+    plans_bell.init_app(flask_app, settings)
+    enforcing.init_app(flask_app, settings)
     refused.init_app(flask_app)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)

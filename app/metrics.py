@@ -58,6 +58,12 @@ LOCAL_LIMITS = Counter(
     "lvd_local_limits", "Requests to pages and API that were counted in one process, Redis being away."
 )
 CACHE = Counter("lvd_cache", "Questions that memory may answer, by what was asked for.", ["kind", "outcome"])
+PLAN_ENFORCED_SECONDS = Histogram(
+    "lvd_plan_enforced_seconds",
+    "Time from the publication of a plan's version until a process judges by it.",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5),
+)
+PLAN_BELLS = Counter("lvd_plan_bells", "Publications of plans told to all processes.", ["outcome"])
 LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
 
 _children: dict[tuple[object, ...], Any] = {}

@@ -13,6 +13,7 @@ from app.plans.current import current
 from app.store import keeping
 from app.store.apps import AppRef
 from app.store.keeping import Row
+from app.validation.compile import CompiledPlan
 from app.validation.judge import judge
 from app.validation.model import Judgement, Violation
 
@@ -27,25 +28,26 @@ def receive(
 
     Raises Refusal `busy` when the events could not be committed in time; sending them again is safe.
     """
-    judged = judge_all(app, events)
+    plan = current(app)
+    judged = judge_all(app, plan, events)
     fallback = base_id(request_id)
     rows = [
-        row(app, e, j, f"{fallback}.{n}", environment)
+        row(app, plan, e, j, f"{fallback}.{n}", environment)
         for n, (e, j) in enumerate(zip(events, judged, strict=True))
     ]
     outcomes = keeping.keep(rows)
     bell.announce(app, outcomes)
-    return Receipt(app.plan_version, events, judged, outcomes)
+    return Receipt(plan.version if plan else None, events, judged, outcomes)
 
 
 def check(app: AppRef, events: Sequence[Received]) -> Receipt:
     """Judge only: nothing is kept or announced."""
-    return Receipt(app.plan_version, events, judge_all(app, events), None)
-
-
-def judge_all(app: AppRef, events: Sequence[Received]) -> list[Judgement]:
-    """The verdict on each event, by the plan that is published now."""
     plan = current(app)
+    return Receipt(plan.version if plan else None, events, judge_all(app, plan, events), None)
+
+
+def judge_all(app: AppRef, plan: CompiledPlan | None, events: Sequence[Received]) -> list[Judgement]:
+    """The verdict on each event, all by the same plan."""
     return [judge(e.event, plan, exempt_system_events=app.exempt_system_events) for e in events]
 
 
@@ -55,7 +57,12 @@ def base_id(request_id: str) -> str:
 
 
 def row(
-    app: AppRef, received: Received, judgement: Judgement, fallback: str, environment: str | None = None
+    app: AppRef,
+    plan: CompiledPlan | None,
+    received: Received,
+    judgement: Judgement,
+    fallback: str,
+    environment: str | None = None,
 ) -> Row:
     """The log entry of one judged event."""
     envelope = received.event.envelope
@@ -66,7 +73,7 @@ def row(
         message_id=received.message_id or fallback,
         event_name=received.event.name,
         verdict=judgement.verdict,
-        plan_version=app.plan_version,
+        plan_version=plan.version if plan else None,
         platform=fact(envelope, "platform"),
         app_version=fact(envelope, "appVersion"),
         environment=environment,

@@ -28,6 +28,7 @@ from app.jobs import registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job, JobFailed, JobUnfinished
 from app.live import bell
+from app.plans.current import current
 from app.store import apps, batches, copying
 from app.store.apps import AppRef
 from app.store.batches import Advance, BatchRef
@@ -118,10 +119,11 @@ def _keep(connection: Connection, batch: BatchRef, found: Slice) -> BatchRef:
         for line, event in zip(found.lines, found.events, strict=True)
         if isinstance(event, Received)
     ]
-    judged = judge_all(app, [event for _, event in good])
+    plan = current(app)
+    judged = judge_all(app, plan, [event for _, event in good])
     db.session.commit()  # judging asked for the plan; no transaction of ours stays open meanwhile
     rows = [
-        row(app, event, judgement, f"{batch.id.hex}.{line}", batch.environment)
+        row(app, plan, event, judgement, f"{batch.id.hex}.{line}", batch.environment)
         for (line, event), judgement in zip(good, judged, strict=True)
     ]
     with connection, connection.cursor() as cursor:

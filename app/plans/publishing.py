@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.errors import Refusal
+from app.plans import bell, diff, words
 from app.plans import content as contents
-from app.plans import diff, words
 from app.plans.aside import aside
 from app.plans.content import Content
 from app.plans.diff import Change
@@ -53,6 +53,7 @@ def publish(app: AppRef, edition: Edition) -> int:
     check_version(app, base, edition.version)
     if base.current_version != current:  # another one was quicker; now none can be
         made = _made(app, base.current_version, edition)
+    bell.ring_after_commit(base.plan_id)
     return plans.add_version(app, base, made)
 
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 
 from app.extensions import db
 from app.store.apps import AppRef
-from app.store.tables import ApiKey, App, PlanVersion, TrackingPlan, User
+from app.store.tables import ApiKey, App, PlanEnforcement, PlanVersion, TrackingPlan, User
 
 LARGEST_VERSION: Final = 2**31 - 1  # of the column
 
@@ -131,7 +131,15 @@ def find_content(app: AppRef, version: int) -> str | None:
 
 
 def versions(app: AppRef, limit: int) -> list[dict[str, Any]]:
-    """The newest versions of the app's plan, newest first, without their contents."""
+    """The newest versions of the app's plan, newest first, without their contents.
+
+    `processes` judge by a version, or did; the last of them since `milliseconds` after its publication.
+    """
+    enforced = (
+        select(func.count().label("processes"), func.max(PlanEnforcement.milliseconds).label("milliseconds"))
+        .where(PlanEnforcement.plan_id == PlanVersion.plan_id, PlanEnforcement.version == PlanVersion.version)
+        .lateral()
+    )
     asked = (
         select(
             PlanVersion.version,
@@ -144,10 +152,13 @@ def versions(app: AppRef, limit: int) -> list[dict[str, Any]]:
             PlanVersion.note,
             PlanVersion.changes,
             func.coalesce(User.email, "API key " + ApiKey.prefix).label("author"),
+            enforced.c.processes,
+            enforced.c.milliseconds,
         )
         .join(App, App.plan_id == PlanVersion.plan_id)
         .outerjoin(User, User.id == PlanVersion.created_by)
         .outerjoin(ApiKey, ApiKey.id == PlanVersion.created_by_key)
+        .join(enforced, true())
         .where(
             App.id == app.id,
             App.organisation_id == app.organisation_id,

@@ -263,6 +263,19 @@ class PlanDraftStep(Base):
     undoes: Mapped[int | None] = mapped_column()
 
 
+class PlanEnforcement(Base):
+    """How long after its publication a process took a version into use."""
+
+    __tablename__ = "plan_enforcements"
+    plan_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("tracking_plans.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    process: Mapped[str] = mapped_column(Text, primary_key=True)
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    milliseconds: Mapped[int] = mapped_column()
+
+
 class App(Base):
     """One sending application. People and URLs know it by `slug`; every table knows it by `id`."""
 

@@ -59,10 +59,26 @@ class RulesEvent:
         return self._explain(payload)
 
     @property
-    def root(self) -> Node:
-        """The tree of the rules. Raises PlanInvalid, as do the next two."""
+    def is_ready(self) -> bool:
+        """Was it compiled?"""
+        return self._root is not None
+
+    def prepare(self) -> None:
+        """Compile it now rather than with the first event to judge. Raises PlanInvalid."""
         if self._root is None:
             self._compile()
+
+    def is_same_as(self, other: object) -> bool:
+        """Does the other one say the same of an event of the same name?"""
+        return isinstance(other, RulesEvent) and (
+            (self.name, self._options, self._definition, self._common)
+            == (other.name, other._options, other._definition, other._common)
+        )
+
+    @property
+    def root(self) -> Node:
+        """The tree of the rules. Raises PlanInvalid, as do the next two."""
+        self.prepare()
         assert self._root is not None
         return self._root
 

@@ -31,6 +31,23 @@ class SchemaEvent:
         """The event's schema with the definitions that it uses."""
         return document.build(self._schema, self._dialect, self._definitions)
 
+    @property
+    def is_ready(self) -> bool:
+        """Was it compiled?"""
+        return self._validator is not None
+
+    def prepare(self) -> None:
+        """Compile it now rather than with the first event to judge. Raises PlanInvalid."""
+        if self._validator is None:
+            self._compile()
+
+    def is_same_as(self, other: object) -> bool:
+        """Does the other one say the same of an event of the same name?"""
+        return isinstance(other, SchemaEvent) and (
+            (self.name, self._schema, self._dialect, self._definitions)
+            == (other.name, other._schema, other._dialect, other._definitions)
+        )
+
     def problems(self) -> list[Problem]:
         """Why the schema cannot be used; empty where it can."""
         return document.problems(self.document)

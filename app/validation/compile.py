@@ -65,12 +65,18 @@ class CompiledPlan:
         return [reason.at(event=event.name) for event in self.events.values() for reason in event.problems()]
 
 
-def compile_plan(content: Mapping[str, Any], version: int, *, is_checked: bool = False) -> CompiledPlan:
+def compile_plan(
+    content: Mapping[str, Any],
+    version: int,
+    *,
+    is_checked: bool = False,
+    older: CompiledPlan | None = None,
+) -> CompiledPlan:
     """A plan that can judge. Raises PlanInvalid with every problem that there is.
 
     `is_checked`: the content passed this function before, as every published version did. Its events are then
     compiled when first judged: a new version of a large plan must not hold up the process that takes it into
-    use.
+    use. `older`: a version whose events serve on where nothing about them changed, compiled as they are.
     """
     definitions = content.get("events")
     if not isinstance(definitions, dict):
@@ -78,10 +84,17 @@ def compile_plan(content: Mapping[str, Any], version: int, *, is_checked: bool =
     options = plan_options.read(content)
     maker = _Maker(options, content.get("bundles") or {}, content.get("common"))
     problems = [] if is_checked else maker.common_problems()
-    plan = CompiledPlan(version, (maker.event(name, given) for name, given in definitions.items()), options)
+    known = older.events if older is not None else {}
+    made = (maker.event(name, given) for name, given in definitions.items())
+    events = (_known(known.get(event.name), event) for event in made)
+    plan = CompiledPlan(version, events, options)
     if not is_checked and (problems := problems or plan.problems()):
         raise PlanInvalid(problems)
     return plan
+
+
+def _known(old: PlannedEvent | None, new: PlannedEvent) -> PlannedEvent:
+    return old if old is not None and old.is_same_as(new) else new
 
 
 class _Maker:

@@ -22,6 +22,24 @@ class Both:
         self.own = own
         self.common = common
 
+    @property
+    def is_ready(self) -> bool:
+        """Were both compiled?"""
+        return self.own.is_ready and self.common.is_ready
+
+    def prepare(self) -> None:
+        """Compile both now rather than with the first event to judge. Raises PlanInvalid."""
+        self.own.prepare()
+        self.common.prepare()
+
+    def is_same_as(self, other: object) -> bool:
+        """Does the other one say the same of an event of the same name?"""
+        return (
+            isinstance(other, Both)
+            and self.own.is_same_as(other.own)
+            and self.common.is_same_as(other.common)
+        )
+
     def problems(self) -> list[Problem]:
         """Why the event's own description cannot be used; the common one's problems are told elsewhere."""
         return self.own.problems()

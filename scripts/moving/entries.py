@@ -110,7 +110,7 @@ def _judged(entry: Record, receiver: Receiver, limits: Settings, now: datetime, 
     received_at, received = event_of(entry, limits, now)
     judgement = judge(received.event, receiver.plan, exempt_system_events=receiver.ref.exempt_system_events)
     verdicts[words(entry.get("validation_status")), judgement.verdict.value] += 1
-    event = row(receiver.ref, received, judgement, _id(entry))
+    event = row(receiver.ref, receiver.plan, received, judgement, _id(entry))
     return Dated(received_at, event._replace(event_id=str(id_at(received_at)), message_id=_id(entry)))
 
 

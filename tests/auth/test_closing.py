@@ -101,6 +101,7 @@ def live(flask_app: Flask, owner: Any, tenant: Tenant) -> None:
     client = flask_app.test_client()
     path = f"/api/apps/{tenant.app.slug}"
     assert tenant.post(client, f"{path}/plan/import?format=csv&publish=true", SHEET).status_code == 200
+    assert tenant.post(client, f"{path}/plan/import?format=csv", SHEET).status_code == 200  # a draft
     for n in range(25):
         assert (
             tenant.send(client, {"eventName": "view", "messageId": f"a{n}", "payload": {}}).status_code == 200
@@ -124,6 +125,10 @@ def live(flask_app: Flask, owner: Any, tenant: Tenant) -> None:
                 f"INSERT INTO {table} (app_id, organisation_id, {columns}) VALUES (%s, %s, {given})",
                 (app_id, organisation_id),
             )
+        cursor.execute(
+            "INSERT INTO plan_enforcements SELECT plan_id, 1, 'a process', organisation_id, 7 FROM apps WHERE id = %s",
+            (app_id,),
+        )
         cursor.execute(
             "INSERT INTO batch_refusals SELECT id, 2, organisation_id, 'bad_json' FROM batches WHERE app_id = %s"
             " ON CONFLICT DO NOTHING",

@@ -24,6 +24,8 @@ ROOT = Path(__file__).parent.parent.parent
 ACROSS = {
     "app/store/batches.py:forget_abandoned": "upkeep drops broken-off uploads of all organisations",
     "app/store/batches.py:forget_old": "upkeep",
+    "app/store/enforcement.py:in_force": "a process judges by plans of all organisations, and asks for the newest",
+    "app/store/enforcement.py:note": "the same process writes down since when it judges by them",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
     "app/store/closing.py:due": "upkeep looks for an organisation whose time has come",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",

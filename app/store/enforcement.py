@@ -1,0 +1,49 @@
+"""Which version of a plan is in force, and since when each process judges by it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import text
+
+from app.extensions import db
+from app.store import tenancy
+
+
+class Published(NamedTuple):
+    """A plan with the version that is in force."""
+
+    plan_id: int
+    version: int
+    organisation_id: int
+
+
+IN_FORCE = text(
+    """
+    SELECT id, current_version, organisation_id FROM tracking_plans
+    WHERE id = ANY(:ids) AND current_version IS NOT NULL
+    """
+)
+NOTE = text(
+    """
+    INSERT INTO plan_enforcements (organisation_id, plan_id, version, process, milliseconds)
+    SELECT organisation_id, plan_id, version, :process,
+        least(greatest(0, extract(epoch FROM clock_timestamp() - published_at) * 1000 - :ago), 2147483647)::int
+    FROM plan_versions WHERE plan_id = :plan_id AND version = :version AND published_at IS NOT NULL
+    ON CONFLICT DO NOTHING RETURNING milliseconds
+    """
+)
+
+
+def in_force(plan_ids: Sequence[int]) -> list[Published]:
+    """The versions in force of these plans, whosever they are."""
+    with tenancy.across_organisations(), db.engine.connect() as connection:
+        return [Published(*row) for row in connection.execute(IN_FORCE, {"ids": list(plan_ids)})]
+
+
+def note(plan_id: int, version: int, process: str, ago_milliseconds: float) -> int | None:
+    """Keep that a process took a version into use so long ago. How long after its publication that was, in
+    milliseconds, by the database's clock alone; None where it was known already.
+    """
+    noted = {"plan_id": plan_id, "version": version, "process": process, "ago": ago_milliseconds}
+    with tenancy.across_organisations(), db.engine.begin() as connection:
+        return connection.execute(NOTE, noted).scalar_one_or_none()
