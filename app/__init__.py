@@ -31,6 +31,7 @@ from app.dashboard import (
     draft_api,
     export_api,
     history_pages,
+    import_api,
     insight_pages,
     job_pages,
     key_pages,
@@ -39,6 +40,7 @@ from app.dashboard import (
     organisation,
     pages,
     plan_api,
+    plan_reader,
     refused_pages,
     session_pages,
     settings_api,
@@ -84,6 +86,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     refused.init_app(flask_app)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
+    plan_reader.init_app(flask_app)
     cli.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
@@ -94,6 +97,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(export_api.blueprint)
+    flask_app.register_blueprint(import_api.blueprint)
     flask_app.register_blueprint(version_api.blueprint)
     flask_app.register_blueprint(draft_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)

@@ -12,7 +12,8 @@ from flask import Blueprint, Response, request
 from app.auth.require import Permission, require
 from app.dashboard.api import the_app
 from app.dashboard.json import json_body, json_response
-from app.dashboard.plan_api import by, invalid, number
+from app.dashboard.plan_api import by, invalid
+from app.dashboard.plan_taking import number
 from app.errors import Refusal
 from app.extensions import db
 from app.plans import content as contents

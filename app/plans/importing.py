@@ -17,19 +17,21 @@ FORMATS: Final[dict[str, Callable[[bytes, Reading], Imported]]] = {
     "segment": segment.read,
     "snowplow": snowplow.read,
 }
-# A file that is wrong throughout is not wrong in ten thousand interesting ways.
-MOST_PROBLEMS: Final = 200
+# As many as a file that is answered at once has rows: every bad line is told.
+MOST_PROBLEMS: Final = 5_000
 
 
-def read(format_: str, body: bytes, reading: Reading | None = None) -> Imported:
+def read(
+    format_: str, body: bytes, reading: Reading | None = None, most_problems: int = MOST_PROBLEMS
+) -> Imported:
     """The plan in a file's bytes. Never raises for what is in them. Raises KeyError for a format not in
     FORMATS.
     """
     imported = FORMATS[format_](body, reading or Reading())
-    if len(imported.problems) <= MOST_PROBLEMS:
+    if len(imported.problems) <= most_problems:
         return imported
-    rest = len(imported.problems) - MOST_PROBLEMS
+    rest = len(imported.problems) - most_problems
     more = Problem("more_problems", f"There are {rest} more problems. Mend these first.")
     return Imported(
-        imported.content, [*imported.problems[:MOST_PROBLEMS], more], imported.warnings, imported.loss
+        imported.content, [*imported.problems[:most_problems], more], imported.warnings, imported.loss
     )

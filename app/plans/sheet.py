@@ -46,9 +46,9 @@ def read_rows(rows: list[cells.Row], warnings: list[Problem], reading: Reading) 
     sheet = Sheet(where, len(rows[0].cells))
     for number, row in enumerate(rows[1:]):
         if number % ROWS_PER_GLANCE == 0:
-            reading.progress(number, len(rows) - 1)
+            reading.progress("checking", number, len(rows) - 1)
         sheet.add(row)
-    reading.progress(len(rows) - 1, len(rows) - 1)
+    reading.progress("checking", len(rows) - 1, len(rows) - 1)
     unkept = [
         {"code": "unknown_column", "column": title, "message": f"The column `{title}` is not kept."}
         for title in (title[:100] for title in unknown)

@@ -35,6 +35,7 @@ LAST_ROW: Final = 1_048_576
 MOST_CELLS_IN_A_ROW: Final = 1_000
 # Above this a double is written with an exponent, and was one.
 LARGEST_WHOLE: Final = 1e16
+ROWS_PER_GLANCE: Final = 500
 SHARED: Final = "xl/sharedStrings.xml"
 # What openpyxl raises for files that are no workbooks, or broken ones.
 BROKEN: Final = (
@@ -47,20 +48,20 @@ BROKEN: Final = (
 def read(body: bytes, reading: Reading) -> Imported:
     """The plan in a worksheet; problems name its rows, from 1, header included."""
     try:
-        found, warnings = rows(body, reading.sheet)
+        found, warnings = rows(body, reading)
     except PlanInvalid as invalid:
         return Imported(problems=invalid.problems)
     return sheet.read_rows(found, warnings, reading)
 
 
-def rows(body: bytes, name: str | None) -> tuple[list[Row], list[Problem]]:
+def rows(body: bytes, reading: Reading) -> tuple[list[Row], list[Problem]]:
     """The rows with something in them, of the worksheet of that name or the first visible one.
 
     Raises PlanInvalid `not_a_workbook`, `too_large`, `unknown_sheet`.
     """
     unpacked_size(body)
     try:
-        return _rows(body, name)
+        return _rows(body, reading)
     except BROKEN as error:
         raise _refused(
             "not_a_workbook", "This is not a workbook that can be read. Save it anew as XLSX."
@@ -84,7 +85,8 @@ def unpacked_size(body: bytes) -> int:
     return unpacked
 
 
-def _rows(body: bytes, name: str | None) -> tuple[list[Row], list[Problem]]:
+def _rows(body: bytes, reading: Reading) -> tuple[list[Row], list[Problem]]:
+    name = reading.sheet
     book = openpyxl.load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
     try:
         visible = [ws.title for ws in book.worksheets if ws.sheet_state == "visible"]
@@ -101,14 +103,16 @@ def _rows(body: bytes, name: str | None) -> tuple[list[Row], list[Problem]]:
             others = ", ".join(f"`{title}`" for title in names[1:20])
             message = f"Only the worksheet `{names[0]}` was read. There are also: {others}."
             warnings.append(Problem("other_sheets", message))
-        return list(_filled(chosen.iter_rows(values_only=True))), warnings
+        return list(_filled(chosen.iter_rows(values_only=True), reading)), warnings
     finally:
         book.close()
 
 
-def _filled(all_rows: Iterator[tuple[Any, ...]]) -> Iterator[Row]:
+def _filled(all_rows: Iterator[tuple[Any, ...]], reading: Reading) -> Iterator[Row]:
     count = 0
     for line, values in enumerate(all_rows, 1):
+        if line % ROWS_PER_GLANCE == 0:
+            reading.progress("reading", line, 0)
         if line > LAST_ROW or len(values) > MOST_CELLS_IN_A_ROW:
             message = f"A worksheet may have {LAST_ROW:,} rows of {MOST_CELLS_IN_A_ROW:,} cells."
             raise PlanInvalid([Problem("too_large", message, line=line)])

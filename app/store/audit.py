@@ -113,19 +113,20 @@ def record(
     *,
     organisation_id: int | None = None,
     user_id: int | None = None,
+    key_id: int | None = None,
     **details: object,
 ) -> None:
     """Add a line to the caller's transaction, who commits.
 
-    kind and object_: what it was done to, as `app`, `shop`. organisation_id, user_id: given where the request has no
-    actor yet, or another one; without both nobody's line is written (a sign-in that failed at an unknown address).
+    kind and object_: what it was done to, as `app`, `shop`. organisation_id, user_id, key_id: given where the request
+    has no actor yet, or another one; without any nobody's line is written (a sign-in that failed, address unknown).
     details: short values that help to understand it; never a secret, a code, or a password.
     """
-    actor = None if user_id is not None else g.get("actor")
+    actor = None if user_id is not None or key_id is not None else g.get("actor")
     if organisation_id is None and actor is not None:
         organisation_id = actor.organisation_id
     user_id = actor.user_id if actor is not None else user_id
-    key_id = actor.key_id if actor is not None else None
+    key_id = actor.key_id if actor is not None else key_id
     line = {
         "organisation_id": organisation_id,
         "actor": "user" if user_id is not None else "key" if key_id is not None else "system",

@@ -682,3 +682,41 @@ class RefusalTally(Base):
     reason: Mapped[str] = mapped_column(Text, primary_key=True)
     organisation_id: Mapped[int] = mapped_column(BigInteger)
     count: Mapped[int] = mapped_column(BigInteger)
+
+
+class PlanImport(Base):
+    """A large plan file: kept as it came, then read by a job; what became of it."""
+
+    __tablename__ = "plan_imports"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    app_id: Mapped[int] = belongs_to("apps.id")
+    format: Mapped[str] = mapped_column(Text)
+    asked: Mapped[dict[str, Any]] = mapped_column(
+        JSONB
+    )  # mode, sheet, whether it is published or only looked at
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL"))
+    bytes_total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    outbox_id: Mapped[int | None] = mapped_column(BigInteger)  # its job; none while the file is not whole
+    stage: Mapped[str] = mapped_column(Text, server_default="reading")
+    done: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[int] = mapped_column(server_default="0")  # 0: not known
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    problems: Mapped[str | None] = mapped_column(Text)  # one JSON object a line
+    created_at: Mapped[datetime] = moment(default=True)
+    finished_at: Mapped[datetime | None] = moment(null=True)
+    # "our files, newest first"
+    __table_args__ = (Index("ix_plan_imports_app_id_created_at", "app_id", "created_at"),)
+
+
+class PlanImportChunk(Base):
+    """A piece of a plan file's bytes."""
+
+    __tablename__ = "plan_import_chunks"
+    import_id: Mapped[uuid.UUID] = mapped_column(
+        UUID(as_uuid=True), ForeignKey("plan_imports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[bytes] = mapped_column(LargeBinary)

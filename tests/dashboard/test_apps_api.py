@@ -72,12 +72,13 @@ def test_only_json_objects_are_taken(
 
 def test_publishing_makes_a_version_that_judges(client: FlaskClient, world: World) -> None:
     draft = world.alice.post(client, f"{PATH}?format=csv", SHEET).get_json()
-    assert (draft["plan_version"], draft["events"], draft["rules"], draft["problems"]) == (1, 1, 2, [])
+    assert (draft["plan_version"], draft["draft_revision"], draft["problems"]) == (None, 1, [])
+    assert (draft["events"], draft["rules"]) == (1, 2)
     published = world.alice.post(client, f"{PATH}?format=csv&publish=true", SHEET).get_json()
-    assert published["plan_version"] == 2
+    assert published["plan_version"] == 1
     assert {"warnings", "loss"} <= published.keys()
     answer = world.alice.send(client, EVENT).get_json()
-    assert (answer["plan_version"], answer["results"][0]["verdict"]) == (2, "invalid")
+    assert (answer["plan_version"], answer["results"][0]["verdict"]) == (1, "invalid")
 
 
 def test_a_new_version_replaces_and_merging_keeps_the_rest(client: FlaskClient, world: World) -> None:

@@ -259,9 +259,11 @@ def test_all_problems_are_told_at_once_and_nothing_is_lost_between() -> None:
     ]
 
 
-def test_a_file_that_is_wrong_throughout_is_told_briefly() -> None:
-    problems = read(HEADER + "\nbuy,a,x" * 1000).problems
-    assert (len(problems), problems[-1].code) == (201, "more_problems")
+def test_every_bad_line_is_told_as_far_as_anybody_can_read_them() -> None:
+    problems = read(HEADER + "\nbuy,a,x" * 5_000).problems
+    assert [problem.line for problem in problems] == list(range(2, 5_002))
+    problems = read(HEADER + "\nbuy,a,x" * 5_010).problems
+    assert (len(problems), problems[-1].code) == (5_001, "more_problems")
 
 
 @pytest.mark.parametrize(

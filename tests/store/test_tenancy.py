@@ -26,6 +26,7 @@ ACROSS = {
     "app/store/batches.py:forget_old": "upkeep",
     "app/store/enforcement.py:in_force": "a process judges by plans of all organisations, and asks for the newest",
     "app/store/enforcement.py:note": "the same process writes down since when it judges by them",
+    "app/store/plan_imports.py:forget_old": "upkeep",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
     "app/store/closing.py:due": "upkeep looks for an organisation whose time has come",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",

@@ -1,7 +1,7 @@
 """What there is to say about the routes by which plans go out and come in; see table.py."""
 
 from app.dashboard.openapi.described import ERROR, Described, Example
-from app.dashboard.openapi.schemas import COUNT, FLAG, TEXT
+from app.dashboard.openapi.schemas import COUNT, FLAG, TEXT, list_of, object_of, ref
 from app.plans.exporting import FORMATS
 
 EXCHANGE: dict[str, Described] = {
@@ -15,5 +15,10 @@ EXCHANGE: dict[str, Described] = {
             Example("a version that never was", "", 404, query="?format=csv&version=9"),
         ),
         media_type="text/csv",
+    ),
+    "import_api.list_imports": Described("Plans", {200: object_of({"imports": list_of(ref("PlanImport"))})}),
+    "import_api.show_import": Described("Plans", {200: ref("PlanImport"), 404: ERROR}),
+    "import_api.show_problems": Described(
+        "Plans", {200: TEXT, 404: ERROR}, media_type="application/x-ndjson"
     ),
 }

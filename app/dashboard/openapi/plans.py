@@ -25,6 +25,7 @@ PLANS: dict[str, Described] = {
                     "loss": list_of({}),
                 }
             ),
+            202: object_of({"import_id": TEXT, "status_url": TEXT}),
             409: ERROR,
             422: ref("PlanInvalid"),
         },
@@ -32,6 +33,8 @@ PLANS: dict[str, Described] = {
             "format": {"enum": list(FORMATS)},
             "mode": {"enum": list(MODES)},
             "publish": FLAG,
+            "dry_run": FLAG,
+            "sheet": {"type": "string", "maxLength": 100},
             "note": {"type": "string", "maxLength": MOST_NOTE_CHARACTERS},
             "version": SEEN,
             "revision": SEEN,
@@ -39,6 +42,7 @@ PLANS: dict[str, Described] = {
         body={},
         examples=(
             Example("a sheet", PLAN, 200, "text/csv", "?format=csv&publish=true"),
+            Example("what a sheet would change", PLAN, 200, "text/csv", "?format=csv&dry_run=true"),
             Example(
                 "a sheet with a mistake", PLAN.replace("number", "colour"), 422, "text/csv", "?format=csv"
             ),

@@ -148,6 +148,26 @@ SCHEMAS: dict[str, Schema] = {
         progress={},
         error=TEXT,
     ),
+    "PlanImport": object_of(
+        {
+            "import_id": TEXT,
+            "state": {"enum": ["waiting", "working", "done", "refused", "failed"]},
+            "format": TEXT,
+            "mode": TEXT,
+            "publish": FLAG,
+            "dry_run": FLAG,
+            "received_at": MOMENT,
+            "finished_at": NULLABLE_MOMENT,
+            "bytes": COUNT,
+            "stage": {"enum": ["reading", "checking", "publishing"]},
+            "rows_done": COUNT,
+            "rows": COUNT,
+            "progress": {"type": ["number", "null"]},
+        },
+        result={"type": "object"},
+        problems_url=TEXT,
+        error=TEXT,
+    ),
     "Coverage": object_of(
         {
             "coverage": {"type": ["number", "null"]},

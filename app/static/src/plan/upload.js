@@ -1,6 +1,7 @@
-// Sends the chosen plan file, and shows what is wrong with it by line, or that it is published.
+// Sends the chosen plan file, and shows what was understood of it: what is wrong by line, what would change, what is lost.
 
 import { byId, h, icon } from "../dom.js";
+import { follow, unfinished } from "./progress.js";
 
 const form = byId("plan-upload");
 const input = byId("plan-file");
@@ -12,14 +13,17 @@ const TYPES = {
   csv: "text/csv",
   xlsx: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 };
+const MOST_SHOWN = 200;
 
-export function listenToUpload() {
+export async function listenToUpload() {
   form.addEventListener("submit", (submit) => {
     submit.preventDefault();
-    if (input.files.length) publish(input.files[0]);
+    if (input.files.length) take(input.files[0], submit.submitter?.name === "dry_run");
   });
   input.addEventListener("change", showChosen);
   for (const name of ["dragover", "dragleave", "drop"]) drop.addEventListener(name, onDrag);
+  const url = await unfinished(form.dataset.imports); // a file that was sent before the page was opened anew
+  if (url) await busily(async () => show(await follow(url, result), "the file"));
 }
 
 function onDrag(drag) {
@@ -37,20 +41,27 @@ function showChosen() {
   if (FORMATS[extension]) form.elements.format.value = FORMATS[extension];
 }
 
-async function publish(file) {
-  const button = form.querySelector("button[type=submit]");
+async function take(file, isDry) {
   const url = new URL(form.action);
   url.searchParams.set("format", form.elements.format.value);
-  url.searchParams.set("publish", "true");
+  url.searchParams.set(isDry ? "dry_run" : "publish", "true");
   if (form.elements.merge.checked) url.searchParams.set("mode", "merge");
-  button.disabled = true;
   result.replaceChildren(h("p", { class: "text-secondary" }, "Reading the file…"));
+  await busily(async () => {
+    const sent = await send(url, file);
+    show(sent.status === 202 ? await follow(sent.body.status_url, result) : sent, file.name);
+  });
+}
+
+async function busily(work) {
+  const buttons = form.querySelectorAll("button[type=submit]");
+  for (const button of buttons) button.disabled = true;
   try {
-    show(await send(url, file), file.name);
+    await work();
   } catch {
-    show({ isOk: false, body: { message: "The server could not be reached. Try again." } }, file.name);
+    show({ isOk: false, body: { message: "The server could not be reached. Try again." } }, "the file");
   } finally {
-    button.disabled = false;
+    for (const button of buttons) button.disabled = false;
   }
 }
 
@@ -61,45 +72,70 @@ async function send(url, file) {
     "X-CSRF-Token": form.elements.csrf_token.value,
   };
   const answer = await fetch(url, { method: "POST", headers, body: file });
-  return { isOk: answer.ok, body: await answer.json() };
+  return { isOk: answer.ok, status: answer.status, body: await answer.json() };
 }
 
 function show({ isOk, body }, name) {
-  const problems = body.problems ?? body.detail?.problems ?? [];
-  const title = isOk
-    ? `Published version ${body.plan_version}: ${body.events} events, ${body.rules} rules. It is in force now.`
-    : body.message;
-  const notes = [...problems, ...(body.warnings ?? []), ...(body.loss ?? [])];
+  const isPublished = isOk && body.plan_version !== null;
   result.replaceChildren(
     h(
       "div",
       { class: `findings findings-${isOk ? "valid" : "invalid"}`, role: isOk ? "status" : "alert" },
       icon(isOk ? "circle-check" : "alert-circle"),
-      h("div", {}, h("strong", {}, title), isOk && h("div", {}, h("a", { href: location.href }, "Show the new version"))),
+      h(
+        "div",
+        {},
+        h("strong", {}, title(isOk, body)),
+        isPublished && h("div", {}, h("a", { href: location.pathname }, "Show the new version")),
+      ),
     ),
-    notes.length ? problemTable(notes, name) : "",
+    noteTable("What is wrong", "Problems", body.problems, name, body.problems?.length && body.problems_url),
+    noteTable("What it would change", "Changes", body.changes?.changes, name),
+    noteTable("Look at these", "Warnings", body.warnings, name),
+    noteTable("What no plan holds of it", "Not kept", body.loss, name),
   );
 }
 
-function problemTable(problems, name) {
-  const rows = problems.map((problem) =>
+function title(isOk, body) {
+  if (!isOk) return body.message;
+  const held = `${count(body.events, "event")}, ${count(body.rules, "rule")}`;
+  if (body.plan_version !== null) return `Published version ${body.plan_version}: ${held}. It is in force now.`;
+  if (body.draft_revision !== null) return `Set aside as the draft: ${held}.`;
+  const { breaking, loosening, neutral } = body.changes.counts;
+  if (!breaking && !loosening && !neutral) return `The file is right: ${held}. It changes nothing.`;
+  return `The file is right: ${held}. Changes: ${breaking} breaking, ${loosening} loosening, ${neutral} neutral.`;
+}
+
+function count(number, noun) {
+  return `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+function noteTable(heading, caption, notes, name, url) {
+  if (!notes?.length) return "";
+  const hasLines = notes.some((note) => note.line !== undefined);
+  const hasPaths = notes.some((note) => note.path);
+  const rows = notes.slice(0, MOST_SHOWN).map((note) =>
     h(
       "tr",
       {},
-      h("td", { class: "text-end" }, problem.line === undefined ? "" : String(problem.line)),
-      h("td", { dir: "auto" }, problem.path ?? ""),
-      h("td", { dir: "auto" }, problem.message ?? String(problem)),
+      hasLines && h("td", { class: "text-end" }, note.line === undefined ? "" : String(note.line)),
+      hasPaths && h("td", { dir: "auto" }, note.path ?? ""),
+      h("td", { dir: "auto" }, note.message ?? String(note)),
     ),
   );
+  const heads = h(
+    "tr",
+    {},
+    hasLines && h("th", { scope: "col", class: "text-end" }, "Line"),
+    hasPaths && h("th", { scope: "col" }, "Path"),
+    h("th", { scope: "col" }, heading),
+  );
+  const rest = notes.length - rows.length;
   return h(
     "div",
-    { class: "table-responsive" },
-    h(
-      "table",
-      { class: "table table-sm problem-table" },
-      h("caption", { class: "visually-hidden" }, `Problems in ${name}`),
-      h("thead", {}, h("tr", {}, h("th", { scope: "col", class: "text-end" }, "Line"), h("th", { scope: "col" }, "Path"), h("th", { scope: "col" }, "What is wrong"))),
-      h("tbody", {}, rows),
-    ),
+    { class: "table-responsive mt-3", tabindex: "0", role: "region", "aria-label": `${caption} in ${name}` },
+    h("table", { class: "table table-sm problem-table" }, h("thead", {}, heads), h("tbody", {}, rows)),
+    rest > 0 && h("p", { class: "text-secondary" }, `And ${rest.toLocaleString()} more.`),
+    url && h("p", {}, h("a", { href: url }, "All of them as a file")),
   );
 }
