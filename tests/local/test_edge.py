@@ -49,6 +49,17 @@ def test_healthy_workers_are_not_restarted(gunicorn: dict[str, float]) -> None:
     assert gunicorn["max_requests"] == 0
 
 
+def test_a_worker_does_not_look_through_what_stays_for_ever() -> None:
+    """What is imported is frozen out of the garbage collection, and batches in flight do not set it off."""
+    script = (
+        "import gc, types, gunicorn_config as config;"
+        "config.post_worker_init(types.SimpleNamespace(wsgi=None, alive=True));"
+        "print(gc.get_freeze_count() > 10_000, gc.get_threshold()[0] >= 10_000)"
+    )
+    said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout
+    assert said.split() == [b"True", b"True"]
+
+
 def test_only_ingest_is_repeated_on_another_instance() -> None:
     site = re.sub(r"#.*", "", (ROOT / "nginx" / "site.conf").read_text())
     locations = re.findall(r"location ([^{]+)\{([^}]*)\}", site)
