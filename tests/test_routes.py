@@ -21,6 +21,7 @@ OPEN = {
     "auth.show_verify",
     "auth.verify",
     "auth.logout",
+    "auth.resend",
     "reset.show_forgot",
     "reset.forgot",
     "reset.show_sent",

@@ -6,8 +6,9 @@ that mails does.
 
 from flask import session
 
-from app.auth import addresses, arrival, codes, devices, mail, passwords
+from app.auth import addresses, arrival, brakes, codes, devices, mail, passwords
 from app.auth import session as browser
+from app.auth.brakes import Guess
 from app.errors import Refusal
 from app.extensions import db, settings
 from app.jobs import outbox
@@ -36,15 +37,17 @@ def register(email: str, password: str) -> bool:
 def login(email: str, password: str) -> bool:
     """Check the password and have a code mailed; True: no code is asked for in this browser, and one is signed in.
 
-    Raises Refusal `bad_credentials` (401), for an unknown address too and after the same work.
+    Raises Refusal `bad_credentials` (401), for an unknown address too and after the same work; `rate_limited` (429).
     """
     address = addresses.normalised(email) or ""
+    tried = brakes.count(Guess.PASSWORD, address)
     person = users.by_email(address)
     db.session.commit()  # a hash takes its time, and holds no connection meanwhile
     known_hash = person.password_hash if person and not person.is_disabled else None
     if not passwords.fits(password, known_hash) or person is None:
         _note_failure(person.id if person else None)
         raise Refusal("bad_credentials", "This e-mail address and password do not belong together.", 401)
+    tried.right()
     if passwords.is_outdated(person.password_hash):
         users.rehash(person.id, person.password_hash, passwords.hashed(password))
     if devices.is_remembered(person.id) and arrival.arrive(person.id):
@@ -55,9 +58,9 @@ def login(email: str, password: str) -> bool:
 
 
 def verify(email: str, typed: object, *, remember: bool = False) -> None:
-    """Redeem a code in the browser that asked for it, and sign in. Raises Refusal `bad_code` (401).
+    """Redeem a code in the browser that asked for it, and sign in.
 
-    remember: ask for no code in this browser for 30 days.
+    remember: ask for no code in this browser for 30 days. Raises Refusal `bad_code` (401), `rate_limited` (429).
     """
     code = codes.cleaned(typed)
     challenge = _attempt(email) if code else None
@@ -70,6 +73,19 @@ def verify(email: str, typed: object, *, remember: bool = False) -> None:
         db.session.rollback()
         message = "This code is wrong, used or too old. Look for the newest mail, or ask for a new code."
         raise Refusal("bad_code", message, 401)
+    db.session.commit()
+
+
+def resend() -> None:
+    """Mail a new code for what this browser asked last; the old one dies. Commits. Alike where there is none.
+
+    It counts as one of the five of an hour.
+    """
+    challenge_id = browser.held_id("challenge")
+    renewed = challenges.repeat(challenge_id, browser.browser_hash()) if challenge_id else None
+    if renewed is not None:
+        outbox.add(db.session, mail.MAIL_CODE, {"challenge": str(renewed)})
+        session["challenge"] = str(renewed)
     db.session.commit()
 
 
@@ -106,6 +122,19 @@ def _attempt(email: str) -> Challenge | None:
 
 
 def _fits(challenge: Challenge, code: str) -> bool:
+    """Is this the code? Whoever knows a password gets few tries at codes, too, however many are mailed.
+
+    At a registration there is no account yet that could be broken into, or whose owner could be kept out.
+    """
+    tried = brakes.count(Guess.CODE, challenge.email) if challenge.purpose == LOGIN else None
+    if not _is_code_of(challenge, code):
+        return False
+    if tried:
+        tried.right()
+    return True
+
+
+def _is_code_of(challenge: Challenge, code: str) -> bool:
     return codes.fits(settings().secret_key, challenge.id, code, challenge.code_hash)
 
 

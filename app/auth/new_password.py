@@ -5,9 +5,10 @@ Either way the old one opens nothing any more: every other session ends, and so 
 
 from flask import Flask, g, session
 
-from app.auth import addresses, alerts, links, mail, passwords
+from app.auth import addresses, alerts, brakes, links, mail, passwords
 from app.auth import devices as known_browsers
 from app.auth import session as browser
+from app.auth.brakes import Guess
 from app.errors import Refusal
 from app.extensions import db
 from app.jobs import outbox, registry
@@ -76,13 +77,15 @@ def reset(typed: object, password: str) -> None:
 def change(current: str, password: str) -> None:
     """Change the password of who is signed in, and go on under a new session; commits.
 
-    Raises Refusal `wrong_password` (422), `weak_password` (422).
+    Raises Refusal `wrong_password` (422), `weak_password` (422), `rate_limited` (429).
     """
     user_id, email = g.actor.user_id, g.actor.email
+    tried = brakes.count(Guess.PASSWORD, email)
     person = users.by_email(email)
     db.session.commit()
     if person is None or not passwords.fits(current, person.password_hash):
         raise Refusal("wrong_password", "This is not your password.", 422)
+    tried.right()
     new_hash = _checked(password, email)
     _replace(user_id, email, new_hash)
     audit.record(Action.ACCOUNT_CHANGED, "user", user_id, by="password")
@@ -102,6 +105,7 @@ def _replace(user_id: int, email: str, new_hash: str) -> None:
     devices.forget_all(user_id)  # first: a sign-in that skips its code waits here, and is ended below
     users.set_password(user_id, new_hash)
     reset_links.kill(email)
+    brakes.let_go(email)
     challenges.kill(user_id, email)
     sessions.end_others(user_id)
 

@@ -105,6 +105,16 @@ def verify() -> ResponseReturnValue:
     return _signed_in(wanted)
 
 
+@blueprint.post("/resend")
+@open_door
+def resend() -> ResponseReturnValue:
+    """Mail another code; only the newest works."""
+    journeys.resend()
+    if is_json():
+        return {"next": "verify"}, 202
+    return redirect(url_for("auth.show_verify", again="yes"), 303)
+
+
 @blueprint.post("/logout")
 @open_door
 def logout() -> Response:

@@ -35,7 +35,7 @@ def show() -> ResponseReturnValue:
     return page()
 
 
-def page(status: int = 200, error: str | None = None, **given: Any) -> ResponseReturnValue:
+def page(status: int = 200, error: str | None = None, **given: Any) -> tuple[str, int]:
     """The whole page. given: facts of sections that the caller has already, as a form with what was typed in it."""
     sections = {name: given[name] if name in given else ask() for name, ask in SECTIONS.items()}
     return render_template("account/account.html", shell=shell(), sections=sections, error=error), status
@@ -50,12 +50,12 @@ def change_password() -> ResponseReturnValue:
         new_password.change(form.current.data or "", form.password.data or "")
     except Refusal as refusal:
         db.session.rollback()
-        if refusal.code not in FIELD_OF:
-            raise
         g.reason = refusal.code
         metrics.REFUSALS.labels(refusal.code).inc()
-        form[FIELD_OF[refusal.code]].errors = [refusal.message]
-        return page(refusal.status, password=form)
+        if refusal.code in FIELD_OF:
+            form[FIELD_OF[refusal.code]].errors = [refusal.message]
+            return page(refusal.status, password=form)
+        return *page(refusal.status, refusal.message, password=form), refusal.headers
     return redirect(url_for("account.show", done="password"), 303)
 
 

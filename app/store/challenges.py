@@ -42,9 +42,16 @@ RECENT = text(
     WHERE email = :email AND purpose = :purpose AND created_at > now() - interval '1 hour'
     """
 )
+ASKED = text(
+    """
+    SELECT purpose, email, user_id, password_hash FROM challenges
+    WHERE id = :id AND browser_hash = :browser_hash AND used_at IS NULL
+      AND created_at > now() - interval '1 hour'
+    """
+)
 SUPERSEDE = text(
     """
-    UPDATE challenges SET used_at = now()
+    UPDATE challenges SET used_at = now(), password_hash = NULL
     WHERE browser_hash = :browser_hash AND purpose = :purpose AND used_at IS NULL
     """
 )
@@ -118,6 +125,19 @@ def add(
     secrets = {"browser_hash": browser_hash, "password_hash": password_hash}
     db.session.execute(ADD, {"id": challenge_id, "user_id": user_id, **who, **secrets})
     return challenge_id
+
+
+def repeat(challenge_id: uuid.UUID, browser_hash: bytes) -> uuid.UUID | None:
+    """Ask the same again; the first code dies. None, and no change, where there is none or it is too often.
+
+    The caller commits.
+    """
+    found = db.session.execute(ASKED, {"id": challenge_id, "browser_hash": browser_hash}).one_or_none()
+    if found is None:
+        return None
+    return add(
+        found.purpose, found.email, browser_hash, user_id=found.user_id, password_hash=found.password_hash
+    )
 
 
 def attempt(challenge_id: uuid.UUID, browser_hash: bytes, email: str) -> Challenge | None:

@@ -166,6 +166,18 @@ class KnownDevice(Base):
     remembered_until: Mapped[datetime | None] = moment(null=True)
 
 
+class Brake(Base):
+    """How often somebody (an account, a browser, a network; hashed) failed lately, and in a row."""
+
+    __tablename__ = "brakes"
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    whom: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    began_at: Mapped[datetime] = moment(default=True)
+    failures: Mapped[int] = mapped_column()
+    in_a_row: Mapped[int] = mapped_column()
+    __table_args__ = (Index("ix_brakes_began_at", "began_at"),)  # "which may be forgotten?"
+
+
 class OutboxEntry(Base):
     """A job: written in the transaction that caused it. Redis only wakes the worker up; this row is the job."""
 

@@ -184,6 +184,57 @@ def test_no_code_is_right_before_one_was_mailed(visitor: Visitor, flask_app: Fla
     assert visitor.verify("00000000").status_code == 401
 
 
+def test_another_code_can_be_asked_for_and_kills_the_first(visitor: Visitor) -> None:
+    visitor.register()
+    first = visitor.mailed_code()
+    answer = visitor.post("/auth/resend")
+    assert (answer.status_code, answer.get_json()) == (202, {"next": "verify"})
+    second = visitor.mailed_code()
+    assert visitor.verify(first).status_code == 401
+    assert visitor.verify(second).status_code == 200
+
+
+def test_another_code_has_its_own_five_tries(visitor: Visitor) -> None:
+    visitor.register()
+    code = visitor.mailed_code()
+    for _ in range(5):
+        assert visitor.verify(other_than(code)).status_code == 401
+    visitor.post("/auth/resend")
+    assert visitor.verify(visitor.mailed_code()).status_code == 200
+
+
+def test_five_codes_an_hour_and_then_the_same_answer_without_one(visitor: Visitor, flask_app: Flask) -> None:
+    visitor.register()
+    answers = []
+    for _ in range(7):
+        do_jobs(flask_app)
+        answers.append(visitor.post("/auth/resend"))
+    do_jobs(flask_app)
+    assert {(a.status_code, a.data) for a in answers} == {(202, answers[0].data)}
+    assert visitor.mailbox is not None
+    assert len(visitor.mailbox(visitor.email)) == 5
+    assert visitor.verify(visitor.mailed_code()).status_code == 200, "the last one lives on"
+
+
+def test_nobody_has_another_browsers_code_sent_again(
+    visitor: Visitor, another: Callable[..., Visitor], flask_app: Flask
+) -> None:
+    visitor.register()
+    code = visitor.mailed_code()
+    assert another(visitor.email).post("/auth/resend").status_code == 202
+    do_jobs(flask_app)
+    assert visitor.mailbox is not None
+    assert len(visitor.mailbox(visitor.email)) == 1
+    assert visitor.verify(code).status_code == 200
+
+
+def test_the_form_says_that_another_is_on_its_way(visitor: Visitor) -> None:
+    visitor.register()
+    answer = visitor.submit("/auth/resend")
+    assert (answer.status_code, answer.location) == (303, "/auth/verify?again=yes")
+    assert "Only the newest works" in visitor.ask("GET", answer.location).text
+
+
 def test_a_superseded_challenge_gets_no_mail(visitor: Visitor, flask_app: Flask) -> None:
     visitor.register()
     visitor.register()
