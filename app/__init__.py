@@ -11,6 +11,7 @@ from app.auth import (
     alerts,
     allowance,
     closing,
+    invitation_routes,
     limits,
     mail,
     members,
@@ -93,6 +94,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(batches.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)
     flask_app.register_blueprint(reset_routes.blueprint)
+    flask_app.register_blueprint(invitation_routes.blueprint)
     flask_app.register_blueprint(token_routes.blueprint)
     flask_app.register_blueprint(api.blueprint)
     flask_app.register_blueprint(plan_api.blueprint)

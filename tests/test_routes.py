@@ -27,7 +27,8 @@ OPEN = {
     "reset.show_sent",
     "reset.show_reset",
     "reset.reset",
-    "organisation.show_invitation",
+    "invitation.show",
+    "invitation.open_",
     "openapi.show_document",
     "openapi.show_page",
 }
@@ -131,7 +132,7 @@ GUARDED = {
     "organisation.reopen": "own",
     "organisation.leave": "read",
     "organisation.switch": "read",
-    "organisation.accept": "read",
+    "invitation.accept": "read",
     "organisation.show_audit": "manage_members",
     "organisation.export_audit": "manage_members",
 }

@@ -33,6 +33,12 @@ class ResetForm(FlaskForm):
     password = PasswordField("New password")
 
 
+class InvitationForm(FlaskForm):
+    """The mailed link's token, or the whole link as pasted."""
+
+    token = StringField("Link from the mail")
+
+
 class ChangeForm(FlaskForm):
     """The password that there is, and the one to come."""
 

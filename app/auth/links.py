@@ -32,8 +32,18 @@ def cleaned(typed: object) -> str | None:
 
 
 def reset_url(token: str) -> str:
-    """Where a new password is chosen. In the fragment, which browsers send to nobody: no log and no Referer has it.
+    """Where a new password is chosen."""
+    return _url("/auth/reset", token)
+
+
+def invitation_url(token: str) -> str:
+    """Where an invitation is opened."""
+    return _url("/invitation", token)
+
+
+def _url(path: str, token: str) -> str:
+    """In the fragment, which browsers send to nobody: no log and no Referer has it.
 
     From PUBLIC_URL alone: the Host of a request would let a stranger choose where the link leads.
     """
-    return urljoin(settings().public_url, f"/auth/reset#{token}")
+    return urljoin(settings().public_url, f"{path}#{token}")

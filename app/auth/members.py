@@ -3,18 +3,14 @@
 There is no way in of its own here: who accepts has signed in before, with the second step that everybody shows.
 """
 
-import hashlib
-import secrets
-from urllib.parse import urljoin
-
 from flask import Flask, g
 
-from app.auth import addresses, mail, notices
+from app.auth import addresses, links, mail, notices
 from app.auth import session as browser
 from app.auth.notices import Notice
 from app.auth.require import Permission
 from app.errors import Refusal
-from app.extensions import db, settings
+from app.extensions import db
 from app.jobs import outbox, registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
@@ -26,14 +22,13 @@ from app.store.outbox import Claim
 from app.store.tables import Role
 
 MOST_NAME_CHARACTERS = 100
-TOKEN_BYTES = 32
 
 
 def mail_invitation(claim: Claim) -> None:
     """Make the link, keep its hash, mail it. Made here and nowhere else, so that none is in a queue or a log."""
-    token = secrets.token_urlsafe(TOKEN_BYTES)
+    token = links.new()
     organisation_id = claim.organisation_id or 0
-    invited = invitations.set_token(organisation_id, claim.arguments["invitation"], hashed(token))
+    invited = invitations.set_token(organisation_id, claim.arguments["invitation"], links.hashed(token))
     if invited is None:
         return  # accepted or revoked meanwhile
     name = organisations.place_of(organisation_id).name
@@ -46,7 +41,7 @@ def mail_invitation(claim: Claim) -> None:
         "invitation",
         organisation=notices.said(name),
         role=role.value,
-        link=urljoin(settings().public_url, f"/invitation/{token}"),
+        link=links.invitation_url(token),
     )
 
 
@@ -55,11 +50,6 @@ MAIL_INVITATION = Job("mail_invitation", Queue.CRITICAL, mail_invitation, timeou
 
 def init_app(flask_app: Flask) -> None:
     registry.declare(flask_app, MAIL_INVITATION)
-
-
-def hashed(token: str) -> bytes:
-    """SHA-256: a link is random enough that nothing slower is needed."""
-    return hashlib.sha256(token.encode()).digest()
 
 
 def rename(name: str) -> None:
@@ -113,26 +103,26 @@ def send_again(invitation_id: int) -> None:
     db.session.commit()
 
 
-def offered(token: str) -> Offer:
-    """What a link offers. Raises Refusal `unknown_invitation` (404)."""
-    found = invitations.offer(hashed(token))
+def offered(token_hash: bytes) -> Offer:
+    """What the link with this token's hash offers. Raises Refusal `unknown_invitation` (404)."""
+    found = invitations.offer(token_hash)
     if found is None:
         message = "This invitation was used, taken back, or is too old. Ask for a new one."
         raise Refusal("unknown_invitation", message, 404)
     return found
 
 
-def accept(token: str) -> None:
+def accept(token_hash: bytes) -> None:
     """Join, and work there from now on, under a new session; commits.
 
     Raises Refusal `unknown_invitation` (404), `other_address` (403).
     """
-    offer = offered(token)
+    offer = offered(token_hash)
     if offer.email != g.actor.email:
         raise Refusal("other_address", f"This invitation is for {offer.email}. Sign in as that.", 403)
-    if not invitations.accept(hashed(token), g.actor.email):
+    if not invitations.accept(token_hash, g.actor.email):
         db.session.rollback()
-        offered(token)  # says why
+        offered(token_hash)  # says why
         raise _unknown_invitation()
     members.join(offer.organisation_id, g.actor.user_id, offer.role)
     notices.tell_members(

@@ -37,7 +37,13 @@ LARGEST_BODY_BYTES = 64 * 1024
 # A path on this host: browsers read a second slash or a backslash as the beginning of another host's name.
 OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 # Which field of a form a refusal is about; any other stands above the form.
-FIELD_OF = {"bad_email": "email", "weak_password": "password", "bad_code": "code", "bad_link": "token"}
+FIELD_OF = {
+    "bad_email": "email",
+    "weak_password": "password",
+    "bad_code": "code",
+    "bad_link": "token",
+    "unknown_invitation": "token",
+}
 
 
 @blueprint.url_value_preprocessor

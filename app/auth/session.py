@@ -2,7 +2,8 @@
 
 What the session holds before sign-in: `browser` (a random value that codes are bound to), `challenge` (its
 id), `email` (for the page that asks for the code), `next` (where to go then), `csrf_token`. After it:
-`auth_session`, a new `csrf_token`, and `role`, the one that it was last used with.
+`auth_session`, a new `csrf_token`, and `role`, the one that it was last used with. Before and after:
+`invitation`, the hash of one whose link was opened.
 """
 
 import hashlib
@@ -63,7 +64,10 @@ def begin(user_id: int, organisation_id: int) -> uuid.UUID:
 
     A session that it was signed in with before ends. Returns the new one's id.
     """
+    opened = session.get("invitation")
     end()
+    if opened is not None:  # the hash of a link's token: it opens nothing for another address
+        session["invitation"] = opened
     begun = sessions.add(user_id, organisation_id, user_agent(), address())
     session["auth_session"] = str(begun)
     audit.record(Action.SIGNED_IN, "user", user_id, organisation_id=organisation_id, user_id=user_id)

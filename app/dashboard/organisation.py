@@ -11,8 +11,7 @@ from flask.typing import ResponseReturnValue
 from app import metrics
 from app.auth import closing
 from app.auth import members as journeys
-from app.auth import session as browser
-from app.auth.require import Permission, open_door, require
+from app.auth.require import Permission, require
 from app.dashboard import api
 from app.dashboard.pages import shell
 from app.errors import Refusal
@@ -128,22 +127,6 @@ def switch() -> ResponseReturnValue:
     wanted = request.form.get("organisation_id", "")
     organisation_id = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 18 else 0
     return _done(lambda: journeys.switch(organisation_id), "pages.dashboard")
-
-
-@blueprint.get("/invitation/<token>")
-@open_door
-def show_invitation(token: str) -> ResponseReturnValue:
-    """What the mailed link leads to. Opening it changes nothing: mail programs open links, too."""
-    offer = journeys.offered(token)
-    who = browser.current()
-    return render_template("auth/invitation.html", offer=offer, who=who, token=token)
-
-
-@blueprint.post("/invitation/<token>")
-@require(Permission.READ)
-def accept(token: str) -> ResponseReturnValue:
-    journeys.accept(token)
-    return redirect(url_for("pages.dashboard"), 303)
 
 
 @blueprint.get("/organisation/audit")

@@ -33,17 +33,23 @@ def invite(who: Visitor, email: str, role: str = "viewer") -> TestResponse:
 
 
 def link(who: Visitor, email: str) -> str:
-    """The path of the newest invitation mailed to this address."""
+    """The newest invitation mailed to this address."""
     do_jobs(who.flask_app)
     assert who.mailbox is not None
-    return re.search(r"http\S+(/invitation/\S+)", who.mailbox(email)[0]["text"])[1]  # type: ignore[index]
+    return re.search(r"http\S+/invitation#\S+", who.mailbox(email)[0]["text"])[0]  # type: ignore[index]
+
+
+def accept(who: Visitor, mailed: str) -> TestResponse:
+    """Open a mailed link as a browser does, with what stands behind the #, and join."""
+    opened = who.submit("/invitation", token=mailed.partition("#")[2])
+    return who.submit("/invitation/accept") if opened.status_code == 303 else opened
 
 
 def member(alice: Visitor, another: Another, role: str = "viewer") -> Visitor:
     """Somebody who was invited, joined, and works in Alice's organisation now."""
     bob = another().join()
     assert invite(alice, bob.email, role).status_code == 303
-    assert bob.submit(link(alice, bob.email)).status_code == 303
+    assert accept(bob, link(alice, bob.email)).status_code == 303
     return bob
 
 
@@ -73,28 +79,54 @@ def test_an_invitation_is_mailed_opened_and_accepted_once(
     bob = another().join()
     before = bob.cookie
     assert invite(alice, bob.email, "editor").status_code == 303
-    path = link(alice, bob.email)
-    assert len(path.rpartition("/")[2]) >= 43, "256 bits"
+    mailed = link(alice, bob.email)
+    address, _, token = mailed.partition("#")
+    assert len(token) >= 32, "182 bits"
+    assert urlsplit(address).path == "/invitation", "the token is sent to nobody by opening the link"
     assert urlsplit(settings.public_url).netloc in mailbox(bob.email)[0]["text"]
     with owner.cursor() as cursor:
         cursor.execute("SELECT i::text FROM invitations i UNION ALL SELECT arguments::text FROM outbox")
-        assert path.rpartition("/")[2] not in str(cursor.fetchall()), "only the hash is kept"
-    assert bob.ask("GET", path).status_code == 200
+        assert token not in str(cursor.fetchall()), "only the hash is kept"
+    assert bob.submit("/invitation", token=token).status_code == 303
+    assert "Join" in bob.ask("GET", "/invitation").text
     organisation_id = ids(owner, alice)[1]
     assert bob.email not in roles(owner, organisation_id), "opening changes nothing"
-    assert bob.submit(path).status_code == 303
+    assert accept(bob, mailed).status_code == 303
     assert roles(owner, organisation_id)[bob.email] == "editor"
     assert bob.cookie != before, "a new session"
-    assert bob.submit(path).status_code == 404
+    assert accept(bob, mailed).status_code == 404
 
 
 def test_a_link_is_for_one_address(alice: Visitor, another: Another, owner: Any) -> None:
     bob, mallory = another().join(), another().join()
     invite(alice, bob.email)
-    path = link(alice, bob.email)
-    assert mallory.submit(path).status_code == 403
-    assert another().submit(path).status_code in (303, 401), "to the door"
+    mailed = link(alice, bob.email)
+    assert accept(mallory, mailed).status_code == 403
+    assert accept(another(), mailed).status_code in (303, 401), "to the door"
     assert set(roles(owner, ids(owner, alice)[1])) == {alice.email}
+
+
+def test_who_is_no_user_yet_comes_back_to_the_invitation(
+    alice: Visitor, another: Another, owner: Any
+) -> None:
+    bob = another()
+    invite(alice, bob.email)
+    assert bob.submit("/invitation", token=link(alice, bob.email)).status_code == 303, "pasted whole"
+    assert "Register as" in bob.ask("GET", "/invitation").text
+    bob.register()
+    verified = bob.submit("/auth/verify", email=bob.email, code=bob.mailed_code())
+    assert (verified.status_code, verified.location) == (303, "/invitation")
+    assert bob.submit("/invitation/accept").status_code == 303
+    assert bob.email in roles(owner, ids(owner, alice)[1])
+    assert bob.submit("/invitation/accept").status_code == 404, "used up, here and there"
+
+
+@pytest.mark.parametrize("token", ["", "x" * 32, "'", "x" * 600, "http://localhost/invitation#"])
+def test_what_is_no_invitation_is_said_beside_the_field(visitor: Visitor, token: str) -> None:
+    answer = visitor.submit("/invitation", token=token)
+    assert answer.status_code == 404
+    assert 'aria-invalid="true"' in answer.text
+    assert "Ask for a new one" in answer.text
 
 
 def test_a_revoked_an_old_and_a_replaced_link_are_dead(alice: Visitor, another: Another, owner: Any) -> None:
@@ -107,13 +139,13 @@ def test_a_revoked_an_old_and_a_replaced_link_are_dead(alice: Visitor, another: 
     assert alice.submit(f"/organisation/invitations/{invitation_id}/again").status_code == 303
     second = link(alice, bob.email)
     assert second != first
-    assert bob.submit(first).status_code == 404
+    assert accept(bob, first).status_code == 404
     with owner.cursor() as cursor:
         cursor.execute("UPDATE invitations SET expires_at = now()")
-        assert bob.submit(second).status_code == 404
+        assert accept(bob, second).status_code == 404
         cursor.execute("UPDATE invitations SET expires_at = now() + interval '1 day'")
     assert alice.submit(f"/organisation/invitations/{invitation_id}/revoke").status_code == 303
-    assert bob.submit(second).status_code == 404
+    assert accept(bob, second).status_code == 404
     assert alice.submit(f"/organisation/invitations/{invitation_id}/again").status_code == 404
 
 
@@ -122,13 +154,14 @@ def test_an_invitation_accepted_many_times_at_once_is_accepted_once(
 ) -> None:
     bob = another().join()
     invite(alice, bob.email)
-    path, token = link(alice, bob.email), bob.token()
+    assert bob.submit("/invitation", token=link(alice, bob.email)).status_code == 303
+    token = bob.token()
 
-    def accept(_: int) -> int:
-        return bob.ask("POST", path, data={"csrf_token": token}).status_code
+    def join(_: int) -> int:
+        return bob.ask("POST", "/invitation/accept", data={"csrf_token": token}).status_code
 
     with ThreadPoolExecutor(6) as threads:
-        answers = list(threads.map(accept, range(6)))
+        answers = list(threads.map(join, range(6)))
     assert answers.count(303) >= 1
     with owner.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM audit_log WHERE action = 'joined'")

@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.auth.conftest import another, visitor  # noqa: F401  (fixtures, here as well)
-from tests.auth.test_members import ids, link, roles
+from tests.auth.test_members import accept, ids, link, roles
 from tests.auth.visitor import Visitor
 from tests.conftest import eventually
 from tests.world import World
@@ -31,7 +31,7 @@ def member(alice: Visitor, another: Another, role: str) -> Visitor:  # noqa: F81
     """Invited, joined, and at work in Alice's organisation."""
     bob = another().join()
     assert call(alice, "POST", "/invitations", {"email": bob.email, "role": role}).status_code == 201
-    assert bob.submit(link(alice, bob.email)).status_code == 303
+    assert accept(bob, link(alice, bob.email)).status_code == 303
     return bob
 
 

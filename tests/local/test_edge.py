@@ -12,7 +12,7 @@ import requests
 
 from local import edge
 from local.places import Places
-from tests.conftest import ROOT, Stack, eventually
+from tests.conftest import ROOT, Stack
 
 NUMBERS = ("keepalive", "graceful_timeout", "timeout", "max_requests")
 
@@ -134,11 +134,3 @@ def raw(stack: Stack, request: str) -> str:
         except ConnectionResetError:
             pass
     return received.decode()
-
-
-def test_an_invitations_token_is_not_logged(stack: Stack) -> None:
-    token = "a-token-that-nobody-may-read-in-a-log"
-    requests.get(f"{stack.url}/invitation/{token}", allow_redirects=False, timeout=10)
-    logs = [path for path in (Path(stack.var) / "log").rglob("*") if path.is_file()]
-    eventually(lambda: any("/invitation/..." in path.read_text(errors="replace") for path in logs))
-    assert not any(token in path.read_text(errors="replace") for path in logs)

@@ -2,4 +2,6 @@
 
 import { takeToken } from "./token.js";
 
-takeToken(document.querySelector("[data-token]"));
+const row = document.querySelector("[data-token]");
+// Where nothing else is to be typed the form goes off by itself.
+if (takeToken(row) && "send" in row.dataset) row.closest("form").requestSubmit();
