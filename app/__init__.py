@@ -55,7 +55,7 @@ from app.jobs import cli
 from app.live import bell, stream
 from app.plans import bell as plans_bell
 from app.plans import enforcing
-from app.store import keeping, tenancy
+from app.store import keeping, preparing, tenancy
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -89,6 +89,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     slices.init_app(flask_app)
     plan_reader.init_app(flask_app)
     cli.init_app(flask_app)
+    preparing.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(batches.blueprint)

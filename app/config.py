@@ -61,6 +61,11 @@ class Settings:
     migrate_database_url: str = setting(
         "PostgreSQL as the schema's owner; needed only by `flask db`.", default="", secret=True
     )
+    admin_database_url: str = setting(
+        "PostgreSQL as who may make roles and databases; needed only by `flask prepare-database`.",
+        default="",
+        secret=True,
+    )
     redis_url: str = setting("Redis for state: sessions, queues, limits, the live bell.", secret=True)
     redis_cache_url: str = setting("Redis for cached answers, which may vanish at any time.", secret=True)
     mail_url: str = setting(
