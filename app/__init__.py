@@ -29,6 +29,7 @@ from app.config import Settings
 from app.dashboard import (
     account,
     api,
+    clock_pages,
     draft_api,
     export_api,
     history_pages,
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)
     flask_app.register_blueprint(sharing.blueprint)
+    flask_app.register_blueprint(clock_pages.blueprint)
     flask_app.register_blueprint(job_pages.blueprint)
     flask_app.register_blueprint(refused_pages.blueprint)
     return flask_app

@@ -40,6 +40,11 @@ COMMIT_RETRIES = Counter("lvd_commit_retries", "Group commits repeated after a p
 BUFFER_ROWS = Gauge("lvd_buffer_rows", "Events waiting for a commit.", multiprocess_mode="livesum")
 ANNOUNCEMENTS = Counter("lvd_announcements", "Bells rung after a commit.", ["outcome"])
 VIEWERS = Gauge("lvd_viewers", "Open live streams.", multiprocess_mode="livesum")
+SCREEN_SECONDS = Histogram(
+    "lvd_screen_seconds",
+    "Time from an event's receipt to the frame that painted it, as measured by the browsers that looked on.",
+    buckets=(0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 15, 60),
+)
 JOBS = Counter("lvd_jobs", "Finished jobs, by queue and outcome.", ["queue", "outcome"])
 # Each machine's sweeper asks the one database, so the newest answer is the right one.
 QUEUE_DUE = Gauge(

@@ -50,7 +50,7 @@ def test_every_icon_that_is_used_is_in_the_sprite_and_no_other() -> None:
     assert known <= quoted
 
 
-@pytest.mark.parametrize("page", ["live.js", "event.js", "plan.js", "history.js"])
+@pytest.mark.parametrize("page", ["live.js", "event.js", "plan.js", "history.js", "insight.js"])
 def test_a_pages_script_is_light(page: str) -> None:
     manifest = json.loads((BUILD / "manifest.json").read_text())
     wanted = [manifest["theme.js"], manifest["shell.js"], manifest[page]]

@@ -82,6 +82,7 @@ GUARDED = {
     "pages.revoke_write_key": "manage",
     "pages.change_settings": "manage",
     "sharing.show_code": "read",
+    "clocks.keep": "read",
     "history.show": "read",
     "refused.show": "read",
     "refused.list_refused": "read",

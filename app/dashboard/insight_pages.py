@@ -14,6 +14,7 @@ from app.dashboard.json import json_body, json_response
 from app.dashboard.scope import Asked
 from app.errors import Refusal
 from app.extensions import db
+from app.live import clock
 from app.plans.current import current
 from app.store import audit, catalogue, summary, violations
 from app.store.apps import AppRef
@@ -42,7 +43,13 @@ def organisation() -> ResponseReturnValue:
     ]
     names = {app.id: app for app in frame.apps}
     return render_template(
-        "dashboard/organisation_overview.html", shell=frame, per_app=rows, names=names, **view(asked), **found
+        "dashboard/organisation_overview.html",
+        shell=frame,
+        per_app=rows,
+        names=names,
+        to_screen=clock.to_screen(asked.scope.apps),
+        **view(asked),
+        **found,
     )
 
 
@@ -53,7 +60,11 @@ def overview(app_id: str) -> ResponseReturnValue:
     frame, app = pages.shell_of(app_id)
     asked = scope.asked([app])
     return render_template(
-        "dashboard/overview.html", shell=frame, **view(asked), **insight.overview(asked, app)
+        "dashboard/overview.html",
+        shell=frame,
+        to_screen=clock.to_screen([app.id]),
+        **view(asked),
+        **insight.overview(asked, app),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
+from flask_wtf.csrf import generate_csrf
 from wtforms import StringField
 
 from app import extensions, metrics
@@ -184,7 +185,13 @@ def live(app_id: str) -> ResponseReturnValue:
     counted = summary.counts(app)
     counts = counted["verdicts"]
     names = [{"name": event["name"]} for event in counted["events"]]
-    started = {"cursor": cursor, "serverNow": int(time.time() * 1000), "counts": counts, "events": names}
+    started = {
+        "csrfToken": generate_csrf(),
+        "cursor": cursor,
+        "serverNow": int(time.time() * 1000),
+        "counts": counts,
+        "events": names,
+    }
     return render_template(
         "dashboard/live.html",
         shell=frame,
@@ -219,6 +226,7 @@ def addresses(app_id: str) -> dict[str, str]:
         "liveUrl": url_for("api.live", app_id=app_id),
         "expectedUrl": url_for("plan_api.show_expected", app_id=app_id),
         "livePageUrl": url_for("pages.live", app_id=app_id),
+        "clockUrl": url_for("clocks.keep", app_id=app_id),
         "qrUrl": url_for("sharing.show_code", app_id=app_id),
         "eventUrl": url_for("pages.event", app_id=app_id, event_id="EVENT_ID"),
         "ingestUrl": ingest_url(app_id),

@@ -35,6 +35,7 @@ const pages = {
   live: join(source, "live", "page.js"),
   event: join(source, "event", "page.js"),
   plan: join(source, "plan", "page.js"),
+  insight: join(source, "insight", "page.js"),
   history: join(source, "history", "page.js"),
   door: join(source, "door", "page.js"),
 };

@@ -3,6 +3,7 @@
 import { byId, pageData } from "../dom.js";
 import { renderDetail } from "../event/detail.js";
 import { exactly, parseEntries } from "../event/json.js";
+import { makeClock } from "./clock.js";
 import { makeFilters } from "./filters.js";
 import { listenToKeys } from "./keys.js";
 import { makePainter } from "./painter.js";
@@ -25,7 +26,7 @@ const workspace = byId("workspace");
 const panel = byId("event-panel");
 
 const rows = makeRows(body, page.eventUrl, openEvent);
-const state = makeState(page.serverNow);
+const state = makeState(page.serverNow, makeClock(page.clockUrl, page.csrfToken));
 const filters = makeFilters(askAnew);
 const tiles = makeTiles(page.summaryUrl, page.counts, filters.offer);
 const painter = makePainter(paint, showWaiting);

@@ -15,7 +15,8 @@ const WORDS = {
 };
 
 // serverNow: the server's clock, ms, when it wrote the page.
-export function makeState(serverNow) {
+// onMeasured(ms): an event is on the screen.
+export function makeState(serverNow, onMeasured) {
   const badge = byId("connection");
   const ahead = clockDifference(serverNow);
   let line = "connecting";
@@ -37,6 +38,7 @@ export function makeState(serverNow) {
   function measure(receivedAt) {
     const delay = Math.max(0, Math.round(Date.now() + ahead - new Date(receivedAt).getTime()));
     isBehind = delay > BEHIND_MS;
+    onMeasured(delay);
     if (!isBehind) delays = [...delays, delay].slice(-KEPT);
     show();
   }
