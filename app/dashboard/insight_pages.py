@@ -16,7 +16,7 @@ from app.errors import Refusal
 from app.extensions import db
 from app.live import clock
 from app.plans.current import current
-from app.store import audit, catalogue, summary, violations
+from app.store import audit, catalogue, plans, summary, violations
 from app.store.apps import AppRef
 from app.store.audit import Action
 from app.store.violations import Decision
@@ -63,6 +63,7 @@ def overview(app_id: str) -> ResponseReturnValue:
         "dashboard/overview.html",
         shell=frame,
         to_screen=clock.to_screen([app.id]),
+        published=next(iter(plans.versions(app, 1)), None),
         **view(asked),
         **insight.overview(asked, app),
     )

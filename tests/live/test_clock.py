@@ -8,7 +8,7 @@ from redis import Redis
 
 from app import metrics
 from app.live import clock
-from tests.dashboard.test_pages import Owner, alice  # noqa: F401  (a fixture)
+from tests.dashboard.test_pages import SHEET, Owner, alice  # noqa: F401  (a fixture)
 
 
 def tell(person: Owner, measured: Any) -> int:
@@ -58,3 +58,24 @@ def test_without_redis_there_is_no_figure_and_no_error(
     monkeypatch.setitem(flask_app.extensions, "state_redis", away)
     clock.keep(1, [5])
     assert clock.to_screen([1]) is None
+
+
+def test_the_overview_tells_how_soon_a_published_version_judged(alice: Owner, owner: Any) -> None:  # noqa: F811
+    alice.make_app("shop")
+    assert "Once one is published" in alice.page("/apps/shop/overview")
+    published = alice.ask(
+        "POST",
+        "/api/apps/shop/plan/import?format=csv&publish=true",
+        data=SHEET,
+        headers={"X-CSRF-Token": alice.token()},
+    )
+    assert published.status_code == 200
+    with owner.cursor() as cursor:
+        cursor.execute("DELETE FROM plan_enforcements")
+        cursor.execute(
+            "INSERT INTO plan_enforcements (plan_id, version, process, organisation_id, milliseconds)"
+            " SELECT plan_id, version, 'p' || n, organisation_id, 400 + n FROM plan_versions, generate_series(1, 3) n"
+        )
+    page = alice.page("/apps/shop/overview")
+    assert "403 ms" in page
+    assert "the last of 3 processes judged by version 1" in page
