@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from psycopg2 import Error as DriverError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app import metrics
 from app.errors import busy, is_busy
 
 Key = TypeVar("Key", bound=Hashable)
@@ -28,18 +29,22 @@ class Remembered(Generic[Answer]):
 class Memory(Generic[Key, Answer]):
     """Remembers what `ask` answered; None ("there is none") too.
 
-    fresh_seconds: how old an answer may be. most: how many are remembered; the longest unused go first.
+    kind: by what name hits and misses are counted. fresh_seconds: how old an answer may be. most: how many are
+    remembered; the longest unused go first.
     stale_seconds: how old it may be while the database is away, or too slow in answering anew; never used for
     None, because what just came into being must not be refused for so long.
     """
 
     def __init__(
         self,
+        kind: str,
         ask: Callable[[Key], Answer],
         fresh_seconds: float,
         most: int = 10_000,
         stale_seconds: float = 0.0,
     ) -> None:
+        self._hits = metrics.CACHE.labels(kind, "hit")
+        self._misses = metrics.CACHE.labels(kind, "miss")
         self._ask = ask
         self._fresh_seconds = fresh_seconds
         self._stale_seconds = stale_seconds
@@ -51,7 +56,9 @@ class Memory(Generic[Key, Answer]):
         """The answer for this key; asks where none is fresh. Raises what `ask` raises."""
         found = self._remembered.get(key)
         if found is not None and found.fresh_until > time.monotonic():
+            self._hits.inc()
             return found.answer
+        self._misses.inc()
         flight = self._flights.get(key)
         return self._lead(key) if flight is None else self._follow(key, flight)
 

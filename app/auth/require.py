@@ -83,8 +83,8 @@ def init_app(flask_app: Flask) -> None:
     """In this order: an address is counted even if nobody may be behind it, an actor once it is known."""
     limits.count_arrivals(flask_app)
     sender.init_app(flask_app)
-    flask_app.extensions["api_keys"] = Memory(by_api_key_hash, KEY_REMEMBERED_SECONDS)
-    flask_app.extensions["api_keys_by_id"] = Memory(by_api_key_id, KEY_REMEMBERED_SECONDS)
+    flask_app.extensions["api_keys"] = Memory("api_keys", by_api_key_hash, KEY_REMEMBERED_SECONDS)
+    flask_app.extensions["api_keys_by_id"] = Memory("api_keys", by_api_key_id, KEY_REMEMBERED_SECONDS)
     open_door(flask_app.view_functions["static"])
     flask_app.before_request(guard)
     limits.count_actors(flask_app)

@@ -17,7 +17,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="live-validation"'}
 
 
 def init_app(flask_app: Flask) -> None:
-    flask_app.extensions["senders"] = Memory(_look_up, FRESH_SECONDS, stale_seconds=STALE_SECONDS)
+    flask_app.extensions["senders"] = Memory("senders", _look_up, FRESH_SECONDS, stale_seconds=STALE_SECONDS)
 
 
 def admit() -> None:

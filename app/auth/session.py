@@ -42,7 +42,7 @@ def init_app(flask_app: Flask, settings: Settings) -> None:
     )
     CSRFProtect(flask_app)
     flask_app.session_interface = CookieSessions(flask_app, connect_redis(settings.redis_url))
-    flask_app.extensions["live_sessions"] = Memory(sessions.alive, REMEMBERED_SECONDS)
+    flask_app.extensions["live_sessions"] = Memory("sessions", sessions.alive, REMEMBERED_SECONDS)
     passwords.init_app(flask_app)
 
 

@@ -77,19 +77,12 @@ class CompiledPlans:
             HIT.inc()
             return plan
         MISS.inc()
-        with self._loading.setdefault(key, Loading()).lock:
-            try:
-                if (plan := self._plans.get(key)) is None:
-                    plan = self._plans[key] = _load(plan_id, version, self._newest.get(plan_id))
-                    self._forget_oldest()
-            finally:
-                self._loading.pop(key, None)
-        return plan
+        return self._loaded(plan_id, version)
 
     def take(self, plan_id: int, version: int) -> None:
-        """Have a version that was just published judge from now on. Raises LookupError."""
+        """Have a version that was just published judge from now on, before anybody asks for it. Raises LookupError."""
         is_new_here = plan_id not in self._newest
-        self._put_in_force(plan_id, self.get(plan_id, version))
+        self._put_in_force(plan_id, self._loaded(plan_id, version))
         if is_new_here:
             self._switches.append(Switch(plan_id, version, time.monotonic()))
 
@@ -102,6 +95,17 @@ class CompiledPlans:
         found = list(self._switches)
         self._switches.clear()
         return found
+
+    def _loaded(self, plan_id: int, version: int) -> CompiledPlan:
+        key = (plan_id, version)
+        with self._loading.setdefault(key, Loading()).lock:
+            try:
+                if (plan := self._plans.get(key)) is None:
+                    plan = self._plans[key] = _load(plan_id, version, self._newest.get(plan_id))
+                    self._forget_oldest()
+            finally:
+                self._loading.pop(key, None)
+        return plan
 
     def _is_being_loaded(self, plan_id: int, version: int) -> bool:
         loading = self._loading.get((plan_id, version))

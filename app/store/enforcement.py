@@ -23,6 +23,14 @@ IN_FORCE = text(
     WHERE id = ANY(:ids) AND current_version IS NOT NULL
     """
 )
+USED_LATELY = text(
+    """
+    SELECT plans.id, plans.current_version, plans.organisation_id
+    FROM write_keys JOIN apps ON apps.id = write_keys.app_id JOIN tracking_plans AS plans ON plans.id = apps.plan_id
+    WHERE write_keys.last_used_at > now() - interval '1 day' AND plans.current_version IS NOT NULL
+    GROUP BY plans.id ORDER BY max(write_keys.last_used_at) DESC LIMIT :most
+    """
+)
 NOTE = text(
     """
     INSERT INTO plan_enforcements (organisation_id, plan_id, version, process, milliseconds)
@@ -38,6 +46,12 @@ def in_force(plan_ids: Sequence[int]) -> list[Published]:
     """The versions in force of these plans, whosever they are."""
     with tenancy.across_organisations(), db.engine.connect() as connection:
         return [Published(*row) for row in connection.execute(IN_FORCE, {"ids": list(plan_ids)})]
+
+
+def used_lately(most: int) -> list[Published]:
+    """The versions in force of the plans whose apps sent events since yesterday, the last sender's first."""
+    with tenancy.across_organisations(), db.engine.connect() as connection:
+        return [Published(*row) for row in connection.execute(USED_LATELY, {"most": most})]
 
 
 def note(plan_id: int, version: int, process: str, ago_milliseconds: float) -> int | None:

@@ -9,6 +9,7 @@ import pytest
 from psycopg2 import OperationalError
 from psycopg2.errors import UndefinedColumn
 
+from app import metrics
 from app.auth.memory import Memory
 from app.errors import Refusal
 from tests.conftest import eventually
@@ -56,7 +57,7 @@ def together(work: Callable[[], Any], times: int) -> list[Any]:
 
 
 def test_a_fresh_answer_is_not_asked_for_again_and_an_old_one_is(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=0.1)
+    memory = Memory("tests", archive.ask, fresh_seconds=0.1)
     assert [memory.recall("k") for _ in range(5)] == ["first"] * 5
     assert archive.asked == 1
     archive.answer = "second"
@@ -65,7 +66,7 @@ def test_a_fresh_answer_is_not_asked_for_again_and_an_old_one_is(archive: Archiv
 
 
 def test_none_is_an_answer(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=10)
+    memory = Memory("tests", archive.ask, fresh_seconds=10)
     archive.answer = None
     assert memory.recall("k") is None
     assert memory.recall("k") is None
@@ -73,7 +74,7 @@ def test_none_is_an_answer(archive: Archive) -> None:
 
 
 def test_what_is_forgotten_is_asked_for_again(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=10)
+    memory = Memory("tests", archive.ask, fresh_seconds=10)
     memory.recall("k")
     memory.forget("k")
     memory.forget("never heard of")
@@ -82,7 +83,7 @@ def test_what_is_forgotten_is_asked_for_again(archive: Archive) -> None:
 
 
 def test_the_memory_is_bounded(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=10, most=100)
+    memory = Memory("tests", archive.ask, fresh_seconds=10, most=100)
     for n in range(1000):
         memory.recall(str(n))
     assert len(memory._remembered) == 100
@@ -91,7 +92,7 @@ def test_the_memory_is_bounded(archive: Archive) -> None:
 
 
 def test_many_who_ask_at_once_share_one_question(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=10)
+    memory = Memory("tests", archive.ask, fresh_seconds=10)
     archive.gate.clear()
     threading.Timer(0.1, archive.gate.set).start()
     assert together(lambda: memory.recall("k"), 10) == ["first"] * 10
@@ -99,7 +100,7 @@ def test_many_who_ask_at_once_share_one_question(archive: Archive) -> None:
 
 
 def test_many_who_ask_at_once_share_one_failure(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=10)
+    memory = Memory("tests", archive.ask, fresh_seconds=10)
     archive.gate.clear()
     archive.error = OperationalError("gone")
     threading.Timer(0.1, archive.gate.set).start()
@@ -108,7 +109,7 @@ def test_many_who_ask_at_once_share_one_failure(archive: Archive) -> None:
 
 
 def test_an_outage_is_bridged_with_the_old_answer_for_so_long(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=0.05, stale_seconds=0.5)
+    memory = Memory("tests", archive.ask, fresh_seconds=0.05, stale_seconds=0.5)
     memory.recall("k")
     archive.error = OperationalError("gone")
     ends_at = time.monotonic() + 0.4
@@ -126,7 +127,7 @@ def test_an_outage_is_bridged_with_the_old_answer_for_so_long(archive: Archive) 
 
 
 def test_an_outage_is_not_bridged_with_none_nor_a_mistake_with_anything(archive: Archive, owner: Any) -> None:
-    memory = Memory(archive.ask, fresh_seconds=0, stale_seconds=60)
+    memory = Memory("tests", archive.ask, fresh_seconds=0, stale_seconds=60)
     archive.answer = None
     memory.recall("k")
     archive.error = OperationalError("gone")
@@ -143,7 +144,7 @@ def test_an_outage_is_not_bridged_with_none_nor_a_mistake_with_anything(archive:
 
 
 def test_while_the_database_is_slow_the_old_answer_serves(archive: Archive) -> None:
-    memory = Memory(archive.ask, fresh_seconds=0.05, stale_seconds=60)
+    memory = Memory("tests", archive.ask, fresh_seconds=0.05, stale_seconds=60)
     memory.recall("k")
     archive.gate.clear()
     archive.answer = "second"
@@ -157,3 +158,11 @@ def test_while_the_database_is_slow_the_old_answer_serves(archive: Archive) -> N
     archive.gate.set()
     leader.join(10)
     assert memory.recall("k") == "second"
+
+
+def test_hits_and_misses_are_counted_by_kind(archive: Archive) -> None:
+    memory: Memory[str, str] = Memory("counted", archive.ask, fresh_seconds=10)
+    for key in ("a", "a", "b", "a"):
+        memory.recall(key)
+    counts = {outcome: metrics.CACHE.labels("counted", outcome)._value.get() for outcome in ("hit", "miss")}
+    assert counts == {"hit": 2, "miss": 2}

@@ -212,7 +212,7 @@ def test_what_was_asked_before_a_change_is_not_remembered_after_it() -> None:
             gate.wait(5)
         return answer
 
-    memory: Memory[str, str] = Memory(ask, fresh_seconds=60)
+    memory: Memory[str, str] = Memory("tests", ask, fresh_seconds=60)
     late: list[str] = []
     asking = threading.Thread(target=lambda: late.append(memory.recall("k")))
     asking.start()

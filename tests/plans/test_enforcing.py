@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -209,3 +210,26 @@ def test_without_the_bell_a_process_looks_by_itself(
     monkeypatch.setattr(publishing.bell, "ring_after_commit", lambda _: None)
     publish(world.alice.app, buy="text")
     eventually(lambda: compiled.known() == {plan_id: 2}, 3 * enforcing.GLANCE_SECONDS)
+
+
+def test_what_is_loaded_ahead_is_no_question(world: World, compiled: CompiledPlans) -> None:
+    """A process that heard of a version has it when the first event comes: a hit, and no miss before."""
+    plan_id = publish(world.alice.app, buy="number")
+    before = current.HIT._value.get(), current.MISS._value.get()
+    compiled.take(plan_id, 1)
+    assert compiled.in_force(plan_id, 1).version == 1
+    assert (current.HIT._value.get(), current.MISS._value.get()) == (before[0] + 1, before[1])
+
+
+def test_a_process_starts_with_the_plans_of_those_who_sent_lately(
+    flask_app: Flask, world: World, compiled: CompiledPlans, owner: Any
+) -> None:
+    plan_id = publish(world.alice.app, buy="number")
+    quiet = publish(world.charlie.app, buy="number")
+    with owner.cursor() as cursor:
+        cursor.execute("UPDATE write_keys SET last_used_at = now() WHERE app_id = %s", [world.alice.app.id])
+    watcher = Watcher(flask_app, flask_app.extensions["settings"].redis_url)
+    watcher.listen()
+    eventually(lambda: plan_id in compiled.known())
+    watcher.end()
+    assert quiet not in compiled.known()

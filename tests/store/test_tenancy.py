@@ -25,6 +25,7 @@ ACROSS = {
     "app/store/batches.py:forget_abandoned": "upkeep drops broken-off uploads of all organisations",
     "app/store/batches.py:forget_old": "upkeep",
     "app/store/enforcement.py:in_force": "a process judges by plans of all organisations, and asks for the newest",
+    "app/store/enforcement.py:used_lately": "a process that starts loads the plans that senders will ask for first",
     "app/store/enforcement.py:note": "the same process writes down since when it judges by them",
     "app/store/plan_imports.py:forget_old": "upkeep",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
