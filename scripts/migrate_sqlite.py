@@ -15,7 +15,6 @@ from datetime import date
 from pathlib import Path
 
 import click
-import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812  (a class that the driver spells small)
 
 # Started by its path, it would not find `app`.
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from app import create_app  # noqa: E402
 from app.config import ConfigurationError  # noqa: E402
 from app.extensions import KEEPALIVE, db, settings  # noqa: E402
+from app.hosts import Hosts  # noqa: E402
 from app.store import backfill, folding  # noqa: E402
 from scripts.moving import agreement, entries, people, rules  # noqa: E402
 from scripts.moving.books import Books  # noqa: E402
@@ -63,9 +63,9 @@ def _owner() -> Connection:
     """A connection as the schema's owner."""
     if not settings().migrate_database_url:
         raise click.ClickException("MIGRATE_DATABASE_URL is not set: events are added as the schema's owner.")
-    return psycopg2.connect(
+    return Hosts(
         settings().migrate_database_url, application_name="live-validation move", **KEEPALIVE
-    )
+    ).connect()
 
 
 def _move(reference: Reference, owner: Connection | None, heir: str | None, notes: Path | None) -> list[str]:

@@ -20,6 +20,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812  (a class
 from app import metrics
 from app.errors import is_busy
 from app.extensions import KEEPALIVE, db, settings
+from app.hosts import Hosts
 from app.ingest import parse
 from app.ingest.parse import Received, Rejected
 from app.ingest.pieces import HEADER_BYTES, NOTHING, Piece, pieces
@@ -64,7 +65,7 @@ def work_through(claim: Claim) -> None:
     if batch is None or batch.finished_at:  # forgotten with its app; or our own earlier try got so far
         return
     try:
-        with closing(psycopg2.connect(settings().ingest_database_url, **KEEPALIVE)) as connection:
+        with closing(Hosts(settings().ingest_database_url, **KEEPALIVE).connect()) as connection:
             for found in _slices(batch):
                 batch = _keep(connection, batch, found)
                 if time.monotonic() > ends_at:

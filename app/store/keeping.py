@@ -24,6 +24,7 @@ from app import metrics
 from app.config import Settings
 from app.errors import busy, is_busy
 from app.extensions import KEEPALIVE
+from app.hosts import Hosts
 from app.store import arrays, deltas
 
 log = structlog.get_logger()
@@ -154,7 +155,7 @@ class GroupCommit:
     """The rows that wait in this process, and the one greenlet that commits them."""
 
     def __init__(self, dsn: str, most_rows: int, deadline_seconds: float) -> None:
-        self._dsn = dsn
+        self._hosts = Hosts(dsn, application_name="live-validation flusher", **KEEPALIVE)
         self._most_rows = most_rows
         self._deadline_seconds = deadline_seconds
         self._waiting: deque[Unit] = deque()
@@ -254,7 +255,7 @@ class GroupCommit:
 
     def _connected(self) -> psycopg2.extensions.connection:
         if self._connection is None or self._connection.closed:
-            connection = psycopg2.connect(self._dsn, application_name="live-validation flusher", **KEEPALIVE)
+            connection = self._hosts.connect()
             # KEEP is one statement; BEGIN and COMMIT would be two more round trips.
             connection.autocommit = True
             self._connection = connection

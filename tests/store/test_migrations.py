@@ -21,7 +21,8 @@ from sqlalchemy.exc import OperationalError
 
 from app import create_app
 from app.config import Settings
-from app.extensions import db, driver_url
+from app.extensions import db
+from app.hosts import DRIVER, Hosts
 from app.store import online, roles
 from tests.conftest import ROOT, eventually, with_database
 
@@ -185,7 +186,7 @@ INSERT = (
 
 def indexing(dsn: str) -> None:
     """What a migration does that wants an index on the biggest table."""
-    engine = create_engine(driver_url(dsn))
+    engine = create_engine(DRIVER, creator=Hosts(dsn).connect)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         with context.begin_transaction(), Operations.context(context):

@@ -5,7 +5,8 @@ from flask import current_app
 from sqlalchemy import create_engine, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from app.extensions import KEEPALIVE, db, driver_url, settings
+from app.extensions import KEEPALIVE, db, settings
+from app.hosts import DRIVER, Hosts
 from app.store import partitions, tables
 
 # Long enough for a short statement to finish, short enough that queries behind the lock do not time out.
@@ -19,7 +20,7 @@ def belongs_to_models(object_, name, kind, reflected, compare_to):  # type: igno
 
 def run() -> None:
     ischema_names["xid8"] = tables.Xid8  # so that a comparison of models and tables recognises it
-    engine = create_engine(driver_url(settings().migrate_database_url), connect_args=KEEPALIVE)
+    engine = create_engine(DRIVER, creator=Hosts(settings().migrate_database_url, **KEEPALIVE).connect)
     with engine.connect() as connection:
         connection.execute(text(f"SET lock_timeout = {LOCK_TIMEOUT_MILLISECONDS}"))
         connection.commit()
