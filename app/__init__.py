@@ -6,7 +6,7 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 
 from flask import Flask
 
-from app import errors, extensions, headers, health, logs
+from app import csp_reports, errors, extensions, headers, health, logs
 from app.auth import (
     alerts,
     allowance,
@@ -92,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cli.init_app(flask_app)
     preparing.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
+    flask_app.register_blueprint(csp_reports.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
     flask_app.register_blueprint(batches.blueprint)
     flask_app.register_blueprint(auth_routes.blueprint)

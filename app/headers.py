@@ -13,6 +13,7 @@ from app.config import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+CSP_REPORT_PATH = "/csp-reports"
 # Nothing inline, nothing from elsewhere, in no frame: a script that got into a page does not run.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -27,10 +28,13 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "base-uri 'none'",
         "frame-ancestors 'none'",
         "object-src 'none'",
+        f"report-uri {CSP_REPORT_PATH}",  # older browsers; the others heed the next line and skip this one
+        "report-to csp",
     )
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Reporting-Endpoints": f'csp="{CSP_REPORT_PATH}"',
     "X-Content-Type-Options": "nosniff",
     # same-origin, not no-referrer: the check of where a form came from needs it over https.
     "Referrer-Policy": "same-origin",

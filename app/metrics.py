@@ -69,6 +69,9 @@ PLAN_ENFORCED_SECONDS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5),
 )
 PLAN_BELLS = Counter("lvd_plan_bells", "Publications of plans told to all processes.", ["outcome"])
+CSP_REPORTS = Counter(
+    "lvd_csp_reports", "Violations of the content security policy that browsers reported.", ["directive"]
+)
 LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
 
 _children: dict[tuple[object, ...], Any] = {}

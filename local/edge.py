@@ -18,8 +18,12 @@ from local.trouble import Trouble
 OLDEST = (1, 22)
 
 
-def program(places: Places, port: int, instances: Sequence[int], names: Sequence[str]) -> Program:
+def program(
+    places: Places, port: int, instances: Sequence[int], names: Sequence[str], scheme: str = "http"
+) -> Program:
     """nginx on `port` of the loopback, before Gunicorns on `instances`, for the host `names`.
+
+    scheme: PUBLIC_URL's, which may be https where a balancer before us speaks TLS.
 
     SIGQUIT: it stops listening at once and lets requests in flight end.
     """
@@ -35,6 +39,7 @@ def program(places: Places, port: int, instances: Sequence[int], names: Sequence
     main.symlink_to(PROJECT / "local" / "nginx.conf")
     for name, lines in _ours(port, instances, names).items():
         (folder / f"our-{name}.conf").write_text("".join(f"{line};\n" for line in lines))
+    (folder / "our-public.conf").write_text(f"map $host $public_scheme {{ default {scheme}; }}\n")
     return Program(
         name="nginx",
         role="nginx",

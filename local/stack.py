@@ -116,7 +116,8 @@ class Start:
             for number, port in enumerate(self._instances, 1)
         ]
         self._worker = application.worker(places, self._settings)
-        self._edge = edge.program(places, wishes.port, self._instances, wishes.hosts)
+        scheme = urlsplit(wishes.public_url).scheme
+        self._edge = edge.program(places, wishes.port, self._instances, wishes.hosts, scheme)
 
     def run(self) -> Stack:
         """Start everything. Raises Trouble where a part does not become ready."""

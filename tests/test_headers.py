@@ -21,6 +21,8 @@ def test_every_answer_is_dressed(client: FlaskClient, path: str) -> None:
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
+    assert policy.endswith("report-uri /csp-reports; report-to csp")
+    assert answer.headers["Reporting-Endpoints"] == 'csp="/csp-reports"'
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert answer.headers["Cache-Control"] == "no-store"

@@ -10,6 +10,7 @@ from app.config import Settings
 OPEN = {
     "static",
     "pages.home",
+    "csp_reports.take",
     "health.alive",
     "health.ready",
     "health.show_metrics",

@@ -27,7 +27,10 @@ log = structlog.get_logger()
 AUTH_PATHS = ("/auth/", "/api/token")
 # Senders have their own limit; probes and scrapers come from this machine; files are nginx's.
 UNCOUNTED_PATHS = ("/api/logs", "/health", "/ready", "/metrics", "/static/")
+# A page that breaks the policy does so several times; nobody's log is filled by anybody.
+REPORTS_PATH, REPORTS_LIMIT = "/csp-reports", "30/minute"
 MESSAGES = {
+    "reports": "Too many reports from your address. They may be dropped.",
     "auth": "Too many attempts from your address. Wait as long as Retry-After says, then try again.",
     "address": "Too many requests from your address. Wait as long as Retry-After says, then go on.",
     "user": "Too many requests with your account. Wait as long as Retry-After says, then go on.",
@@ -58,6 +61,7 @@ def init_app(flask_app: Flask, settings: Settings) -> None:
         settings,
         _limit("auth", settings.auth_limit, address, lambda: not request.path.startswith(AUTH_PATHS)),
         _limit("address", settings.address_limit, address, lambda: request.path.startswith(AUTH_PATHS)),
+        _limit("reports", REPORTS_LIMIT, address, lambda: request.path != REPORTS_PATH),
     )
     actors = _limiter(
         settings,

@@ -12,7 +12,7 @@ import requests
 
 from local import edge
 from local.places import Places
-from tests.conftest import ROOT, Stack
+from tests.conftest import ROOT, Stack, eventually, free_port
 
 NUMBERS = ("keepalive", "graceful_timeout", "timeout", "max_requests")
 
@@ -73,6 +73,39 @@ def test_the_configuration_is_one_that_nginx_takes(tmp_path: Path) -> None:
     )
     tried = subprocess.run([*program.argv, "-t", "-q"], capture_output=True, text=True, check=False)
     assert (tried.returncode, tried.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("scheme", "expected"), [("https", "max-age=31536000"), ("http", None)])
+def test_nginx_s_own_errors_tell_browsers_to_stay_with_tls_where_people_use_it(
+    tmp_path: Path, scheme: str, expected: str | None
+) -> None:
+    """Also where a balancer speaks TLS and hands on plain http, as here. No instance answers, so nginx does."""
+    port = free_port()
+    places = Places.prepare(tmp_path / "var")
+    program = edge.program(places, port, [free_port()], ["localhost"], scheme)
+    nginx = subprocess.Popen(program.argv, stderr=subprocess.DEVNULL)
+    try:
+        eventually(lambda: is_open(port))
+        for path, status in (("/", 503), ("/api/apps", 503), ("/metrics", 404), ("/static/none.css", 404)):
+            answer = requests.get(f"http://localhost:{port}{path}", timeout=5)
+            assert answer.status_code == status
+            assert answer.headers.get("Strict-Transport-Security") == expected, path
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Referrer-Policy"] == "same-origin"
+            assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    finally:
+        nginx.terminate()
+        nginx.wait(timeout=10)
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_production_is_https() -> None:
+    main = (ROOT / "nginx" / "nginx.conf").read_text()
+    assert re.search(r"map \$host \$public_scheme \{\s*default https;", main)
 
 
 # --- Through a running stack -----------------------------------------------------------------------------
