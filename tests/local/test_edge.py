@@ -103,8 +103,9 @@ def is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_production_is_https() -> None:
-    main = (ROOT / "nginx" / "nginx.conf").read_text()
+@pytest.mark.parametrize("path", ["nginx/nginx.conf", "deploy/docker/nginx.conf"])
+def test_production_is_https(path: str) -> None:
+    main = (ROOT / path).read_text()
     assert re.search(r"map \$host \$public_scheme \{\s*default https;", main)
 
 
