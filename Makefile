@@ -29,6 +29,10 @@ run: $(VENV)/installed-run ## Run the whole stack on loopback (PORT=8080, VAR=va
 demo: $(VENV)/installed-run ## Fill a running stack with real events, then let phones send (DURATION=60s)
 	@exec $(IN_VENV) -m local.demo
 
+.PHONY: doctor
+doctor: $(VENV)/installed-run ## Say what is wrong with the running stack, and what to do about it
+	@exec $(IN_VENV) -m local doctor
+
 # --- Working on it ----------------------------------------------------------------------------------------------------
 
 .PHONY: test

@@ -6,7 +6,7 @@ twenty lines to read first. Beside it: `plans` (the law book), `auth` (the keys)
 
 from flask import Flask
 
-from app import csp_reports, errors, extensions, headers, health, logs
+from app import csp_reports, doctor, errors, extensions, headers, health, logs
 from app.auth import (
     alerts,
     allowance,
@@ -91,6 +91,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     plan_reader.init_app(flask_app)
     cli.init_app(flask_app)
     preparing.init_app(flask_app)
+    doctor.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(csp_reports.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)

@@ -1,19 +1,37 @@
 """Is this instance alive, and may it take events?"""
 
+import math
+import time
+
 import structlog
 from flask import Blueprint, Response
-from redis.exceptions import RedisError
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
-from app import metrics
+from app import doctor, metrics
 from app.auth.require import open_door
-from app.extensions import db, settings, state_redis
-from app.store import green, schema
+from app.doctor import Finding
+from app.extensions import settings
 
 log = structlog.get_logger()
 blueprint = Blueprint("health", __name__)
-LONGEST_SECONDS = 2.0  # whoever asks every few seconds wants to hear "no", not nothing
+MAIL_EVERY_SECONDS = 10.0  # probes come every few seconds; the mail server need not hear of each
+
+
+class MailLook:
+    """What was found of the mail server when last looked."""
+
+    def __init__(self) -> None:
+        self._found: list[Finding] = []
+        self._looked_at = -math.inf
+
+    def found(self) -> list[Finding]:
+        now = time.monotonic()
+        if now - self._looked_at >= MAIL_EVERY_SECONDS:
+            self._looked_at = now
+            self._found = list(doctor.mail())
+        return self._found
+
+
+_mail = MailLook()
 
 
 @blueprint.get("/health")
@@ -26,12 +44,19 @@ def alive() -> dict[str, str]:
 @blueprint.get("/ready")
 @open_door
 def ready() -> tuple[dict[str, object], int]:
-    """200 while events can be taken: PostgreSQL answers and the schema fits. A Redis fault only degrades."""
-    if not _postgres_is_ready():
-        return {"status": "unavailable", "parts": ["postgres"]}, 503
-    if not _redis_answers():
-        return {"status": "degraded", "parts": ["redis"]}, 200
-    return {"status": "ok", "parts": []}, 200
+    """200 while events can be taken: PostgreSQL answers, keeps what it is given, and the schema fits.
+
+    A fault of Redis or mail only degrades. `reasons` says of each part in `parts` what is wrong.
+    """
+    found = [*doctor.postgres(), *doctor.redis(), *_mail.found()]
+    reasons = {finding.part: finding.code for finding in reversed(found)}  # the first of each
+    for part, reason in reasons.items():
+        log.warning("part_not_ready", part=part, reason=reason)
+    if not reasons:
+        return {"status": "ok", "parts": []}, 200
+    is_down = "postgres" in reasons
+    status = "unavailable" if is_down else "degraded"
+    return {"status": status, "parts": sorted(reasons), "reasons": reasons}, 503 if is_down else 200
 
 
 @blueprint.get("/metrics")
@@ -40,21 +65,3 @@ def show_metrics() -> Response:
     """Prometheus text; nginx keeps it from the outside."""
     body, content_type = metrics.text(settings().prometheus_multiproc_dir)
     return Response(body, content_type=content_type)
-
-
-def _postgres_is_ready() -> bool:
-    try:
-        with green.within(LONGEST_SECONDS):
-            found = db.session.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    except SQLAlchemyError as error:
-        log.warning("postgres_not_ready", error=type(error).__name__)
-        return False
-    return schema.fits(found)
-
-
-def _redis_answers() -> bool:
-    try:
-        return bool(state_redis().ping())
-    except RedisError as error:
-        log.warning("redis_not_ready", error=type(error).__name__)
-        return False

@@ -1,11 +1,11 @@
-"""The commands behind the Makefile: `python -m local run`, `python -m local build`."""
+"""The commands behind the Makefile: `python -m local run`, `build`, `doctor`."""
 
 import argparse
 import os
 import sys
 from pathlib import Path
 
-from local import bundle, run
+from local import bundle, doctor, run
 from local.trouble import Trouble
 
 
@@ -17,6 +17,8 @@ def main() -> int:
             raise Trouble("The local stack needs Linux (it finds its processes in /proc).")
         if arguments.command == "build":
             bundle.build()
+        elif arguments.command == "doctor":
+            return doctor.ask(Path(arguments.var))
         else:
             run.run(Path(arguments.var), _port(arguments.port), arguments.workers, os.environ)
     except Trouble as trouble:
@@ -32,6 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--var", default=os.environ.get("VAR") or "var", help="where its state lives")
     running.add_argument("--port", default=os.environ.get("PORT") or "8080", help="of nginx")
     running.add_argument("--workers", type=int, default=1, help="of each of the two Gunicorns")
+    asking = commands.add_parser("doctor", help="what is wrong with the stack that runs, and what to do")
+    asking.add_argument("--var", default=os.environ.get("VAR") or "var", help="where its state lives")
     commands.add_parser("build", help="the browser's side, if its sources changed")
     return parser
 

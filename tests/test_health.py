@@ -33,7 +33,8 @@ def test_an_older_schema_is_not_ready_and_a_newer_one_is(
             cursor.execute("UPDATE alembic_version SET version_num = %s", (schema.revision(),))
     assert answer.status_code == status
     if status == 503:
-        assert answer.get_json() == {"status": "unavailable", "parts": ["postgres"]}
+        reasons = {"postgres": "schema_older"}
+        assert answer.get_json() == {"status": "unavailable", "parts": ["postgres"], "reasons": reasons}
 
 
 def test_a_silent_redis_degrades(client: FlaskClient, redis_operator: Redis) -> None:
@@ -42,7 +43,8 @@ def test_a_silent_redis_degrades(client: FlaskClient, redis_operator: Redis) -> 
         answer = client.get("/ready")
     finally:
         redis_operator.client_unpause()
-    assert (answer.status_code, answer.get_json()) == (200, {"status": "degraded", "parts": ["redis"]})
+    degraded = {"status": "degraded", "parts": ["redis"], "reasons": {"redis": "away"}}
+    assert (answer.status_code, answer.get_json()) == (200, degraded)
 
 
 def test_metrics_are_prometheus_text(flask_app: Flask, client: FlaskClient) -> None:

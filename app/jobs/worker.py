@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from app import create_app
+from app import create_app, doctor
 from app.jobs.crew import Crew, Post
 from app.jobs.listener import listen
 from app.jobs.queues import Queue
@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 def main() -> None:
     flask_app = create_app()
+    doctor.refuse_unsafe(flask_app)
     posts = [Post(queue.value, partial(listen, flask_app, queue)) for queue in Queue]
     posts.append(Post("sweeper", partial(sweep_for_ever, flask_app)))
     gc.collect()

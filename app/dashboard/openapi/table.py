@@ -257,7 +257,14 @@ DESCRIBED: dict[str, Described] = {
     "jobs.delete_job": Described("Jobs", {204: None, 404: ERROR}),
     "health.alive": Described("Health", {200: object_of({"status": TEXT})}),
     "health.ready": Described(
-        "Health", {status: object_of({"status": TEXT, "parts": list_of(TEXT)}) for status in (200, 503)}
+        "Health",
+        {
+            status: object_of(
+                {"status": TEXT, "parts": list_of(TEXT)},
+                reasons={"type": "object", "additionalProperties": TEXT},
+            )
+            for status in (200, 503)
+        },
     ),
     "openapi.show_document": Described("Health", {200: {"type": "object"}}),
 }
