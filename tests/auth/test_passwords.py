@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from flask import Flask
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.auth import passwords
 from app.errors import Refusal
@@ -60,6 +61,15 @@ def test_any_character_and_128_of_them_are_fine(flask_app: Flask, password: str)
     assert not passwords.fits(password[:-1], hashed)
     assert not passwords.fits(password + "\0", hashed)
     assert not passwords.fits(password.swapcase() + " ", hashed)
+
+
+def test_no_password_of_the_shipped_list_is_taken(flask_app: Flask) -> None:
+    """Thirty thousand common ones; most fall to their length, the others to being on the list."""
+    common: list[str] = FREQUENCY_LISTS["passwords"]
+    assert len(common) > 10_000
+    long = [word for word in common if len(word) >= passwords.SHORTEST]
+    assert len(long) > 100
+    assert [word for word in long if passwords.weakness(word, EMAIL) is None] == []
 
 
 def test_the_hash_is_argon2id_with_the_recommended_parameters(flask_app: Flask) -> None:

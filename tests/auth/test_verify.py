@@ -228,6 +228,14 @@ def test_nobody_has_another_browsers_code_sent_again(
     assert visitor.verify(code).status_code == 200
 
 
+def test_another_code_needs_the_challenges_own_browser(flask_app: Flask) -> None:
+    challenge_id = challenges.add("register", "anna@example.com", b"browser", password_hash="x")
+    db.session.commit()
+    assert challenge_id
+    assert challenges.repeat(challenge_id, b"another") is None
+    assert challenges.repeat(challenge_id, b"browser") not in (None, challenge_id)
+
+
 def test_the_form_says_that_another_is_on_its_way(visitor: Visitor) -> None:
     visitor.register()
     answer = visitor.submit("/auth/resend")

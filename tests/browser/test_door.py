@@ -4,6 +4,7 @@ import re
 
 import requests
 from playwright.sync_api import Page, expect
+from zxcvbn import zxcvbn
 
 from tests.browser.conftest import (
     MAIL_SECONDS,
@@ -20,6 +21,18 @@ from tests.browser.test_accessibility import THEMES, violations
 from tests.conftest import Stack, eventually
 
 NEW_PASSWORD = "marble-kettle-57-windmill"
+TRIED = (
+    "short",
+    "elevenchars",
+    "password1234",
+    "qwertyuiop123",
+    "iloveyou1234",
+    "marigold.lighthouse",
+    "elephantgarden",
+    "thunderstorm12",
+    "abcabcabcabcabc",
+    PASSWORD,
+)
 LINK = re.compile(r"http\S+/auth/reset#\S+")
 
 
@@ -85,6 +98,7 @@ def test_a_forgotten_password_is_replaced_by_a_mailed_link(
     password.fill("password1234")
     stranger.get_by_role("button", name="Set the new password").click()
     expect(password).to_have_attribute("aria-invalid", "true")
+    expect(password).to_be_focused()
     assert violations(stranger) == []
     password.fill(NEW_PASSWORD)
     stranger.get_by_role("button", name="Set the new password").click()
@@ -154,6 +168,78 @@ def test_a_remembered_browser_signs_in_by_password_and_is_forgotten_on_ones_own_
     expect(browsers).not_to_contain_text("Asks for no code until")
     sign_out(stranger)
     sign_in(stranger, stack, email, PASSWORD)
+
+
+def test_strength_is_said_while_one_types_and_agrees_with_the_server(
+    stranger: Page, console: Console
+) -> None:
+    console.allow("422")
+    stranger.goto("/auth/register")
+    sent: list[str] = []
+    stranger.on("request", lambda request: sent.append(request.method))
+    stranger.get_by_label("Email").fill("marigold.lighthouse@example.com")
+    password, said = stranger.get_by_label("Password", exact=True), stranger.locator("[data-strength]")
+    expect(password).to_have_attribute("autocomplete", "new-password")
+    for typed in TRIED:
+        password.fill(typed)
+        if len(typed) < 12:
+            expect(said).to_contain_text(f"{12 - len(typed)} more character")
+            continue
+        score = zxcvbn(typed, user_inputs=["marigold", "lighthouse"])["score"]
+        expect(said).to_contain_text(
+            "Strong." if score == 4 else "Good." if score == 3 else "Add another word"
+        )
+        expect(said).to_have_attribute("data-score", str(score))
+    assert violations(stranger) == []
+    assert set(sent) == {"GET"}, "nothing of it left the browser"
+    password.fill("qwertyuiop123")
+    password.press("Enter")
+    expect(password).to_have_attribute("aria-invalid", "true")
+    expect(stranger.get_by_label("Email")).to_have_value("marigold.lighthouse@example.com")
+
+
+def test_the_door_is_walked_through_by_keyboard_with_a_pasted_code(stranger: Page, stack: Stack) -> None:
+    email = new_address()
+    stranger.goto("/auth/register")
+    expect(stranger.get_by_label("Email")).to_be_focused()
+    stranger.keyboard.type(email)
+    stranger.keyboard.press("Tab")
+    stranger.keyboard.type(PASSWORD)
+    stranger.keyboard.press("Enter")
+    stranger.wait_for_url("**/auth/verify")
+    code = stranger.get_by_label("Code")
+    expect(code).to_be_focused()
+    expect(code).to_have_attribute("autocomplete", "one-time-code")
+    expect(code).to_have_attribute("inputmode", "numeric")
+    digits = mailed_code(stack, email)
+    stranger.evaluate("text => navigator.clipboard.writeText(text)", f" {digits[:4]}-{digits[4:]}\n")
+    stranger.keyboard.press("Control+V")
+    expect(code).to_have_value(digits)
+    stranger.keyboard.press("Tab")
+    expect(stranger.get_by_label("Remember this browser")).to_be_focused()
+    stranger.keyboard.press("Tab")
+    stranger.keyboard.press("Enter")
+    stranger.wait_for_url("**/dashboard")
+
+
+def test_another_code_is_sent_and_the_first_is_refused_beside_its_field(
+    stranger: Page, stack: Stack, console: Console
+) -> None:
+    console.allow("401")
+    email = new_address()
+    ask_for_code(stranger, email)
+    first = mailed_code(stack, email)
+    stranger.get_by_role("button", name="Send another code").click()
+    expect(stranger.get_by_role("status")).to_contain_text("Only the newest works")
+    assert violations(stranger) == []
+    eventually(lambda: mailed_code(stack, email) != first, MAIL_SECONDS)
+    stranger.get_by_label("Code").fill(first)
+    stranger.get_by_role("button", name="Continue").click()
+    expect(stranger.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
+    expect(stranger.get_by_label("Code")).to_be_focused()
+    stranger.get_by_label("Code").fill(mailed_code(stack, email))
+    stranger.get_by_role("button", name="Continue").click()
+    stranger.wait_for_url("**/dashboard")
 
 
 def test_no_page_of_the_door_scrolls_sideways(stranger: Page) -> None:

@@ -47,6 +47,9 @@ addEventListener("pageshow", (shown) => {
 
 for (const input of document.querySelectorAll("input[data-code]")) keepDigits(input);
 
+// After a refusal one stands where something is to be mended, and hears what.
+document.querySelector("[aria-invalid=true]")?.focus();
+
 function closeMenus(target) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
     if (!menu.contains(target)) menu.open = false;

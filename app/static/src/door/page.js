@@ -1,5 +1,6 @@
-// The page where a mailed link leads.
+// Pages where a mailed link leads, or where a password is chosen: the link's token, and how strong the password is.
 
+import { watchStrength } from "./strength.js";
 import { takeToken } from "./token.js";
 
 const row = document.querySelector("[data-token]");
@@ -9,5 +10,8 @@ function open() {
   if (takeToken(row) && "send" in row.dataset) row.closest("form").requestSubmit();
 }
 
-open();
-addEventListener("hashchange", open); // a second link, while the page is open
+if (row) {
+  open();
+  addEventListener("hashchange", open); // a second link, while the page is open
+}
+for (const line of document.querySelectorAll("[data-strength]")) watchStrength(line);
