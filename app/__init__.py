@@ -47,6 +47,9 @@ from app.dashboard import (
     session_pages,
     settings_api,
     sharing,
+    study_api,
+    study_pages,
+    studying,
     version_api,
 )
 from app.dashboard.openapi import views as openapi
@@ -89,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
     plan_reader.init_app(flask_app)
+    studying.init_app(flask_app)
     cli.init_app(flask_app)
     preparing.init_app(flask_app)
     doctor.init_app(flask_app)
@@ -104,6 +108,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(plan_api.blueprint)
     flask_app.register_blueprint(export_api.blueprint)
     flask_app.register_blueprint(import_api.blueprint)
+    flask_app.register_blueprint(study_api.blueprint)
+    flask_app.register_blueprint(study_pages.blueprint)
     flask_app.register_blueprint(version_api.blueprint)
     flask_app.register_blueprint(draft_api.blueprint)
     flask_app.register_blueprint(keys_api.blueprint)

@@ -36,6 +36,7 @@ const pages = {
   event: join(source, "event", "page.js"),
   plan: join(source, "plan", "page.js"),
   insight: join(source, "insight", "page.js"),
+  study: join(source, "study", "page.js"),
   history: join(source, "history", "page.js"),
   door: join(source, "door", "page.js"),
 };

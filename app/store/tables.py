@@ -732,3 +732,31 @@ class PlanImportChunk(Base):
     number: Mapped[int] = mapped_column(primary_key=True)
     organisation_id: Mapped[int] = mapped_column(BigInteger)
     content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Study(Base):
+    """Stored events looked at for the sake of a plan: a draft judged back, or a plan inferred. Done by a job."""
+
+    __tablename__ = "studies"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    app_id: Mapped[int] = belongs_to("apps.id")
+    kind: Mapped[str] = mapped_column(Text)
+    asked: Mapped[dict[str, Any]] = mapped_column(JSONB)  # how many events, of which name, by which draft
+    content: Mapped[str | None] = mapped_column(Text)  # the draft as it was, until the study is done
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL"))
+    outbox_id: Mapped[int | None] = mapped_column(BigInteger)
+    done: Mapped[int] = mapped_column(server_default="0")
+    total: Mapped[int] = mapped_column(server_default="0")
+    state: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # where the next turn goes on
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = moment(default=True)
+    finished_at: Mapped[datetime | None] = moment(null=True)
+    cancelled_at: Mapped[datetime | None] = moment(null=True)
+    __table_args__ = (
+        CheckConstraint("kind IN ('backtest','infer')", name="kind"),
+        Index(
+            "ix_studies_app_id_kind_created_at", "app_id", "kind", "created_at"
+        ),  # "the newest of this kind"
+    )

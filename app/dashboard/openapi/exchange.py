@@ -2,6 +2,8 @@
 
 from app.dashboard.openapi.described import ERROR, Described, Example
 from app.dashboard.openapi.schemas import COUNT, FLAG, TEXT, list_of, object_of, ref
+from app.dashboard.study_api import KINDS
+from app.dashboard.studying import MOST_EVENTS
 from app.plans.exporting import FORMATS
 
 EXCHANGE: dict[str, Described] = {
@@ -21,4 +23,30 @@ EXCHANGE: dict[str, Described] = {
     "import_api.show_problems": Described(
         "Plans", {200: TEXT, 404: ERROR}, media_type="application/x-ndjson"
     ),
+    "study_api.begin_backtest": Described(
+        "Plans",
+        {202: object_of({"study_id": TEXT, "status_url": TEXT}), 404: ERROR, 422: ERROR, 429: ERROR},
+        body=object_of({}, events={"type": "integer", "minimum": 1, "maximum": MOST_EVENTS}),
+        examples=(Example("without a draft", {"events": 1000}, 404),),
+    ),
+    "study_api.infer": Described(
+        "Plans",
+        {
+            200: ref("Study"),
+            202: object_of({"study_id": TEXT, "status_url": TEXT}),
+            404: ERROR,
+            422: ERROR,
+            429: ERROR,
+        },
+        body=object_of({}, event=TEXT, with_planned=FLAG),
+        examples=(
+            Example("whatever the plan does not know", {}, 202),
+            Example("an event that was never seen", {"event": "unheard of"}, 404),
+        ),
+    ),
+    "study_api.list_studies": Described(
+        "Plans", {200: object_of({"studies": list_of(ref("Study"))})}, query={"kind": {"enum": list(KINDS)}}
+    ),
+    "study_api.show_study": Described("Plans", {200: ref("Study"), 404: ERROR}),
+    "study_api.cancel_study": Described("Plans", {200: ref("Study"), 404: ERROR}),
 }

@@ -168,6 +168,22 @@ SCHEMAS: dict[str, Schema] = {
         problems_url=TEXT,
         error=TEXT,
     ),
+    "Study": object_of(
+        {
+            "study_id": TEXT,
+            "kind": {"enum": ["backtest", "infer"]},
+            "state": {"enum": ["waiting", "working", "done", "cancelled", "failed"]},
+            "asked": {"type": "object"},
+            "begun_at": MOMENT,
+            "finished_at": NULLABLE_MOMENT,
+            "by": NULLABLE_TEXT,
+            "events_done": COUNT,
+            "events": COUNT,
+            "progress": {"type": "number"},
+        },
+        result={"type": "object"},
+        error=TEXT,
+    ),
     "Coverage": object_of(
         {
             "coverage": {"type": ["number", "null"]},
