@@ -55,7 +55,7 @@ load: $(VENV)/installed-dev ## Run the load target (DURATION, USERS, RATE a minu
 	@exec $(IN_VENV) -m loadtests load
 
 .PHONY: bench
-bench: $(VENV)/installed-dev ## Measure ratios in one run on a stack of its own (SIZE=small: a minute)
+bench: $(VENV)/installed-dev ## Measure ratios in one run on a stack of its own (SIZE=small: a few minutes)
 	@$(IN_VENV) -m local build
 	@exec $(IN_VENV) -m loadtests bench
 

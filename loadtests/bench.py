@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import psycopg2
 
-from loadtests import bench_judge, stacks, verdict, wrk
+from loadtests import bench_growth, bench_judge, bench_live, stacks, verdict, wrk
 from loadtests.people import Member, Postman, Shop, event
 from loadtests.stacks import Stack, free_port
 from local.program import PROJECT
@@ -56,10 +56,12 @@ class Size:
 
     seconds: int
     idle_seconds: int
+    stored: int  # events in the grown stack, and for how long they may be put there
+    fill_seconds: int
     runs: int = 5
 
 
-SIZES = {"small": Size(2, 10), "full": Size(10, 60)}
+SIZES = {"small": Size(2, 10, 200_000, 20), "full": Size(10, 60, 10_000_000, 600)}
 
 
 def run(var: Path, environment: Mapping[str, str]) -> bool:
@@ -74,6 +76,9 @@ def run(var: Path, environment: Mapping[str, str]) -> bool:
         with _bare_flask() as bare:
             found |= _ingest(stack, shop, bare, size)
         found |= _batches(stack, shop, size)
+        task = bench_live.Task(stack.url, shop.app_id, shop.write_key, shop.api_key, size.seconds)
+        found["live_p99_ms"] = figure(bench_live.p99s(task, size.runs), "ms")
+    found |= _growth(size)
     found["judge_vs_jsonschema_rs"] = bench_judge.judge_vs_jsonschema_rs()
     found["judge_invalid_vs_jsonschema_rs"] = bench_judge.judge_invalid_vs_jsonschema_rs()
     found |= {"machine": _machine(), "versions": {name: version(name) for name in VERSIONS}}
@@ -121,6 +126,19 @@ def _batches(stack: Stack, shop: Shop, size: Size) -> dict[str, Any]:
         "batch_vs_raw_insert": figure([a / b for a, b in zip(ours, theirs, strict=True)], "ratio"),
         "batch_events_per_second": figure(ours, "events/s"),
         "raw_insert_rows_per_second": figure(theirs, "rows/s"),
+    }
+
+
+def _growth(size: Size) -> dict[str, Any]:
+    """Millions of stored events against none: ingest, and the question of the dashboard that suffers most."""
+    runs, stored = bench_growth.measure(size.stored, size.fill_seconds, size.seconds, size.runs, UNLIMITED)
+    questions = {name: figure(ratios, "ratio") for name, ratios in runs.items()}
+    ingest = questions.pop("ingest")
+    worst = min(questions, key=lambda name: questions[name]["median"])
+    return {
+        "grown_vs_empty": ingest | {"stored": stored},
+        "grown_vs_empty_dashboard": questions[worst] | {"question": worst},
+        "questions": {name: figures["median"] for name, figures in questions.items()},
     }
 
 
