@@ -114,7 +114,8 @@ class MailServer:
                 connection, _ = self._socket.accept()
             except OSError:
                 return
-            with connection, connection.makefile("rwb") as stream:
+            # Whoever was kept waiting for too long has left.
+            with contextlib.suppress(OSError), connection, connection.makefile("rwb") as stream:
                 self._talk(stream)
 
     def _talk(self, stream: Any) -> None:

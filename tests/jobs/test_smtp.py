@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from email import message_from_string, policy
+from email.message import EmailMessage
 from typing import Any
 
 import psycopg2
@@ -14,7 +15,9 @@ from flask import Flask
 
 from app import create_app
 from app.config import Settings
+from app.jobs import smtp
 from app.jobs.queues import Queue
+from app.jobs.registry import JobFailed
 from app.jobs.run import drain
 from tests.auth.visitor import Visitor
 from tests.conftest import eventually
@@ -165,3 +168,15 @@ def test_an_international_address_needs_a_server_that_knows_them(
     with visitor.flask_app.app_context():
         drain(Queue.CRITICAL)
     assert server.recipients == ["jürgen@bücher.example"]
+
+
+def test_a_line_break_in_an_address_is_never_handed_over(
+    flask_app: Flask, settings: Settings, mail_server: Start
+) -> None:
+    server = mail_server()
+    with pytest.raises(JobFailed, match="bad_address") as refused:
+        smtp.send(
+            EmailMessage(), "eve@example.com\r\nBcc: all@example.com", replace(settings, mail_url=server.url)
+        )
+    assert not refused.value.may_retry
+    assert server.recipients == []
