@@ -30,6 +30,7 @@ from app.dashboard import (
     account,
     api,
     clock_pages,
+    deletions,
     draft_api,
     export_api,
     history_pages,
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     refused.init_app(flask_app)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
+    deletions.init_app(flask_app)
     plan_reader.init_app(flask_app)
     studying.init_app(flask_app)
     cli.init_app(flask_app)
@@ -125,6 +127,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(history_pages.blueprint)
     flask_app.register_blueprint(sharing.blueprint)
     flask_app.register_blueprint(clock_pages.blueprint)
+    flask_app.register_blueprint(deletions.blueprint)
     flask_app.register_blueprint(job_pages.blueprint)
     flask_app.register_blueprint(refused_pages.blueprint)
     return flask_app

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from app.auth.require import Permission, require
 from app.dashboard import api, pages
 from app.dashboard.assets import embedded
+from app.store import deletions
 from app.validation.model import Verdict, ViolationKind
 
 blueprint = Blueprint("history", __name__)
@@ -15,13 +16,14 @@ blueprint = Blueprint("history", __name__)
 @require(Permission.READ)
 def show(app_id: str) -> ResponseReturnValue:
     """The filters and an empty list; the page's script asks for the events. Raises Refusal `bad_filter`."""
-    frame, _ = pages.shell_of(app_id)
+    frame, app = pages.shell_of(app_id)
     return render_template(
         "dashboard/history.html",
         shell=frame,
         asked=api.asked_filters(),
         verdicts=list(Verdict),
         kinds=list(ViolationKind),
+        deletions=deletions.of_app(app.organisation_id, app.id),
         page_data=embedded(pages.addresses(app_id)),
     )
 

@@ -1,5 +1,6 @@
 """Adding a job: a row in the caller's transaction, and a wake-up once that is committed."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import event
@@ -17,14 +18,15 @@ def add(
     job: Job,
     arguments: dict[str, Any],
     organisation_id: int | None = None,
+    not_before: datetime | None = None,
 ) -> int:
     """Write the job into the session's transaction and return its id. Done after the commit, at least once.
 
     arguments: ids, never a secret: rows are read by people and dumps. A Redis that cannot be reached delays
-    the job until the next sweep and never fails the caller.
+    the job until the next sweep and never fails the caller. not_before: when it is due; None: at once.
     """
     own = session() if isinstance(session, scoped_session) else session
-    outbox_id = outbox.add(own, job.queue.value, job.name, arguments, organisation_id)
+    outbox_id = outbox.add(own, job.queue.value, job.name, arguments, organisation_id, not_before)
     if PENDING not in own.info:
         own.info[PENDING] = set()
         event.listen(own, "after_commit", _wake)

@@ -7,8 +7,9 @@ that it is a duplicate, and what somebody deleted does not come back by a retry.
 from sqlalchemy import text
 
 from app.extensions import db
-from app.store import deltas
-from app.store.events import LATE_SECONDS, NEAR_ID
+from app.store import deltas, events
+from app.store.events import LATE_SECONDS, NEAR_ID, Place
+from app.store.filters import Filters
 
 DELETE = text(
     f"""
@@ -35,6 +36,51 @@ NO_SAMPLE = text(
     WHERE g.app_id = :app_id AND g.fingerprint = sampled.fingerprint
     """
 )
+
+
+# What the fold may sample later than this looks is an event that is gone: its page says so.
+NO_SAMPLES = text(
+    """
+    UPDATE violation_groups g SET samples = ARRAY(
+        SELECT s FROM unnest(g.samples) WITH ORDINALITY AS u(s, n) WHERE s <> ALL(CAST(:gone AS uuid[])) ORDER BY n)
+    FROM (
+        SELECT fingerprint FROM violation_groups
+        WHERE organisation_id = :organisation_id AND app_id = :app_id AND samples && CAST(:gone AS uuid[])
+        ORDER BY fingerprint FOR UPDATE
+    ) AS sampled
+    WHERE g.app_id = :app_id AND g.fingerprint = sampled.fingerprint
+    """
+)
+
+
+def delete_slice(
+    organisation_id: int, app_id: int, filters: Filters, before: Place | None, rows: int
+) -> tuple[int, Place | None]:
+    """Delete what passes the filters among the next `rows` events older than `before`; the caller commits.
+
+    Returns how many went, and the place to go on from; None: nothing older is left. There is no index for what a
+    filter asks, so this walks the events by time, as a search does.
+    """
+    end = events.slice_end(app_id, filters, rows, before)
+    conditions, values = filters.as_sql()
+    older, place = events.within(before, end)
+    asked = values | place | {"organisation_id": organisation_id, "app_id": app_id}
+    gone: list[str] = list(
+        db.session.execute(
+            text(
+                "WITH gone AS (DELETE FROM log_entries e WHERE e.organisation_id = :organisation_id"  # noqa: S608
+                f" AND e.app_id = :app_id {conditions} {older} RETURNING *),"
+                f" tallied AS ({deltas.tallied('gone', 'received_at', '-')}),"
+                f" broken AS ({deltas.broken('gone', 'received_at', '-')})"
+                " SELECT event_id::text FROM gone"
+            ),
+            asked,
+        ).scalars()
+    )
+    if gone:
+        own = {"organisation_id": organisation_id, "app_id": app_id, "gone": gone}
+        db.session.execute(NO_SAMPLES, own)
+    return len(gone), end
 
 
 def delete(organisation_id: int, app_id: int, event_id: str) -> str | None:

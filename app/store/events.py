@@ -73,7 +73,7 @@ def page(app_id: int, filters: Filters, limit: int, before: Place | None = None)
     found: list[dict[str, Any]] = []
     while True:
         began = time.monotonic()
-        end = None if is_plain else _slice_end(app_id, filters, rows, before)
+        end = None if is_plain else slice_end(app_id, filters, rows, before)
         found += _between(app_id, conditions, values, limit + 1 - len(found), before, end)
         if len(found) > limit:
             return Found(found[:limit], place_of(found[limit - 1]))
@@ -84,7 +84,7 @@ def page(app_id: int, filters: Filters, limit: int, before: Place | None = None)
             rows = min(rows * 4, MOST_SLICE)
 
 
-def _slice_end(app_id: int, filters: Filters, rows: int, before: Place | None) -> Place | None:
+def slice_end(app_id: int, filters: Filters, rows: int, before: Place | None) -> Place | None:
     """The place of the last of so many events, whatever they are; None where fewer are left. An index's question."""
     moments = Filters(received_from=filters.received_from, received_to=filters.received_to)
     conditions, values = moments.as_sql()
@@ -103,10 +103,7 @@ def _between(
     app_id: int, conditions: str, values: dict[str, Any], limit: int, before: Place | None, end: Place | None
 ) -> list[dict[str, Any]]:
     """What passes, older than `before`, down to `end` and with it."""
-    older, place = _older(before)
-    if end:
-        older += " AND e.received_at >= :end_at AND (e.received_at, e.event_id) >= (:end_at, CAST(:end_id AS uuid))"
-        place |= {"end_at": end[0], "end_id": end[1]}
+    older, place = within(before, end)
     rows = db.session.execute(
         text(
             f"SELECT {FIELDS} FROM log_entries e WHERE e.app_id = :app_id {conditions} {older}"  # noqa: S608
@@ -115,6 +112,15 @@ def _between(
         values | place | {"app_id": app_id, "limit": limit},
     )
     return [as_json(row) for row in rows]
+
+
+def within(before: Place | None, end: Place | None) -> tuple[str, dict[str, Any]]:
+    """The condition for a slice, and its parameters: older than `before`, down to `end` and with it."""
+    older, place = _older(before)
+    if end:
+        older += " AND e.received_at >= :end_at AND (e.received_at, e.event_id) >= (:end_at, CAST(:end_id AS uuid))"
+        place |= {"end_at": end[0], "end_id": end[1]}
+    return older, place
 
 
 def _older(before: Place | None) -> tuple[str, dict[str, Any]]:

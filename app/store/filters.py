@@ -42,6 +42,19 @@ class Filters:
         given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
         return " ".join(CONDITIONS[name] for name in given), given
 
+    def as_json(self) -> dict[str, str]:
+        """Those that are set, to be kept; `of_json` reads them again."""
+        given = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {
+            n: v.isoformat() if isinstance(v, datetime) else str(v) for n, v in given.items() if v is not None
+        }
+
+    @classmethod
+    def of_json(cls, kept: Mapping[str, str]) -> "Filters":
+        """What `as_json` wrote."""
+        moments = ("received_from", "received_to")
+        return cls(**{n: datetime.fromisoformat(v) if n in moments else v for n, v in kept.items()})  # type: ignore[arg-type]
+
     def admit(self, entry: Mapping[str, Any], payload: str = "") -> bool:
         """The same question asked of an entry in memory, for the live stream; the moments aside.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
@@ -91,10 +92,16 @@ PRUNE = text(
 
 
 def add(
-    session: Session, queue: str, job: str, arguments: dict[str, Any], organisation_id: int | None
+    session: Session,
+    queue: str,
+    job: str,
+    arguments: dict[str, Any],
+    organisation_id: int | None,
+    not_before: datetime | None = None,
 ) -> int:
-    """Write a job into the caller's transaction and return its id."""
-    entry = OutboxEntry(queue=queue, job=job, arguments=arguments, organisation_id=organisation_id)
+    """Write a job into the caller's transaction and return its id. not_before: when it is due; None: now."""
+    due = {} if not_before is None else {"not_before": not_before}
+    entry = OutboxEntry(queue=queue, job=job, arguments=arguments, organisation_id=organisation_id, **due)
     session.add(entry)
     session.flush()
     return entry.id

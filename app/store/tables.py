@@ -617,6 +617,23 @@ class Invitation(Base):
     )
 
 
+class Deletion(Base):
+    """Events that somebody wants deleted: those of an app that pass filters. A job does it once the grace is over."""
+
+    __tablename__ = "deletions"
+    id: Mapped[int] = key()
+    organisation_id: Mapped[int] = belongs_to("organisations.id")
+    app_id: Mapped[int] = belongs_to("apps.id", index=True)  # "what is being deleted here?"
+    filters: Mapped[dict[str, str]] = mapped_column(JSONB)
+    asked_at: Mapped[datetime] = moment(default=True)  # events that come later stay
+    starts_at: Mapped[datetime] = moment()
+    reached_at: Mapped[datetime | None] = moment(null=True)  # how far it has got: an event's place
+    reached_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
+    deleted: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    undone_at: Mapped[datetime | None] = moment(null=True)
+    finished_at: Mapped[datetime | None] = moment(null=True)
+
+
 class Batch(Base):
     """One large upload: kept as it came, then worked through by a job, slice by slice."""
 

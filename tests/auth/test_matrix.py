@@ -185,8 +185,15 @@ def foreign_ids(world: World, owner: Any, flask_app: Flask) -> dict[str, str]:
             " VALUES (%s, %s, 'a', 'lva_', '{read}')",
             (key_id, alice.organisation_id),
         )
+        cursor.execute(
+            "INSERT INTO deletions (organisation_id, app_id, filters, starts_at)"
+            " VALUES (%s, %s, '{}', now() + interval '1 hour') RETURNING id",
+            (alice.organisation_id, alice.app.id),
+        )
+        (deletion_id,) = cursor.fetchone()
     return {
         "app_id": "secret-app",
+        "deletion_id": str(deletion_id),
         "event_id": sent["results"][0]["event_id"],
         "user_id": str(user_id),
         "device_id": str(device_id),
@@ -198,6 +205,7 @@ def foreign_ids(world: World, owner: Any, flask_app: Flask) -> dict[str, str]:
 
 UNKNOWN_IDS = {
     "app_id": "never-was",
+    "deletion_id": "999999999",
     "event_id": "0190b0c0-0000-7000-8000-000000000000",
     "user_id": "999999999",
     "device_id": "999999999",

@@ -134,3 +134,18 @@ def test_an_event_is_deleted_from_its_page_after_a_second_thought(app: SendingAp
     app.page.wait_for_url("**/history")
     expect(app.page.locator(ROWS)).to_have_count(1)
     expect(app.page.locator(".row-name")).to_have_text("kept")
+
+
+def test_what_a_filter_finds_is_deleted_unless_it_is_undone(app: SendingApp) -> None:
+    page = app.page
+    app.send({"eventName": "stay"}, {"eventName": "go"})
+    page.goto(f"{app.path}/history?event=go")
+    page.get_by_text("Delete these…").click()
+    page.get_by_role("button", name="Delete in five minutes").click()
+    page.wait_for_url("**/history")
+    banner = page.locator(".deletion")
+    expect(banner).to_contain_text("To be deleted")
+    expect(banner).to_contain_text("event: go")
+    banner.get_by_role("button", name="Undo").click()
+    expect(banner).to_have_count(0)
+    expect(page.locator("#rows tr")).to_have_count(2)

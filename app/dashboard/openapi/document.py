@@ -34,6 +34,7 @@ ARGUMENT_EXAMPLES = {
     "user_id": 999_999_999,
     "invitation_id": 999_999_999,
     "job_id": 999_999_999,
+    "deletion_id": 999_999_999,
 }
 INTRODUCTION = (
     "Send events with a write key; read and manage with an API key, or with the cookie of a signed-in browser. "

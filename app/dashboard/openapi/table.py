@@ -50,6 +50,16 @@ SENT = (
 )
 CREDENTIALS = object_of({"email": {"type": "string", "format": "email"}, "password": TEXT})
 NEXT = object_of({"next": {"enum": ["verify", "totp", "passkey", None]}})
+DELETION = object_of(
+    {
+        "id": COUNT,
+        "filters": {"type": "object"},
+        "asked_at": MOMENT,
+        "starts_at": MOMENT,
+        "deleted": COUNT,
+        "finished_at": {"type": ["string", "null"], "format": "date-time"},
+    }
+)
 DAYS: Schema = {"type": ["integer", "null"], "minimum": 1, "maximum": 3650}
 
 DESCRIBED: dict[str, Described] = {
@@ -121,6 +131,15 @@ DESCRIBED: dict[str, Described] = {
         },
     ),
     "api.show_event": Described("Reading", {200: ref("StoredEvent"), 404: ERROR}),
+    "deletions.ask": Described(
+        "Reading",
+        {202: DELETION, 404: ERROR, 422: ERROR},
+        query={**FILTERS, "from": MOMENT, "to": MOMENT, "all": {"enum": ["true"]}},
+    ),
+    "deletions.list_deletions": Described(
+        "Reading", {200: object_of({"deletions": list_of(DELETION)}), 404: ERROR}
+    ),
+    "deletions.undo": Described("Reading", {204: None, 404: ERROR, 409: ERROR}),
     "api.show_summary": Described(
         "Reading",
         {200: object_of({"verdicts": {"type": "object"}, "events": list_of(ref("Counted"))})},
