@@ -3,6 +3,8 @@
 Either way the old one opens nothing any more: every other session ends, and so do codes and links on their way.
 """
 
+from collections.abc import Mapping
+
 from flask import Flask, g, session
 
 from app.auth import addresses, alerts, brakes, links, mail, passwords
@@ -16,6 +18,7 @@ from app.jobs.queues import Queue
 from app.jobs.registry import Job
 from app.store import audit, challenges, devices, organisations, reset_links, sessions, users
 from app.store.audit import Action
+from app.store.organisations import Place
 from app.store.outbox import Claim
 
 
@@ -58,10 +61,11 @@ def reset(typed: object, password: str) -> None:
     """
     token = links.cleaned(typed)
     link = reset_links.find(links.hashed(token)) if token else None
+    theirs = organisations.of_user(link.user_id) if link else {}
     db.session.commit()  # a hash takes its time, and holds no connection meanwhile
     if link is None:
         raise _bad_link()
-    new_hash = _checked(password, link.email)
+    new_hash = _checked(password, link.email, theirs)
     if not reset_links.use(link.id):
         db.session.rollback()
         raise _bad_link()
@@ -81,12 +85,12 @@ def change(current: str, password: str) -> None:
     """
     user_id, email = g.actor.user_id, g.actor.email
     tried = brakes.count(Guess.PASSWORD, email)
-    person = users.by_email(email)
+    person, theirs = users.by_email(email), organisations.of_user(user_id)
     db.session.commit()
     if person is None or not passwords.fits(current, person.password_hash):
         raise Refusal("wrong_password", "This is not your password.", 422)
     tried.right()
-    new_hash = _checked(password, email)
+    new_hash = _checked(password, email, theirs)
     _replace(user_id, email, new_hash)
     audit.record(Action.ACCOUNT_CHANGED, "user", user_id, by="password")
     alerts.tell(user_id, "password_changed", browser.begin(user_id, g.actor.organisation_id))
@@ -94,8 +98,9 @@ def change(current: str, password: str) -> None:
     db.session.commit()
 
 
-def _checked(password: str, email: str) -> str:
-    if reason := passwords.weakness(password, email):
+def _checked(password: str, email: str, theirs: Mapping[int, Place]) -> str:
+    """The hash of a good enough password. theirs: the person's organisations, whose names are none."""
+    if reason := passwords.weakness(password, email, [place.name for place in theirs.values()]):
         raise Refusal("weak_password", reason, 422)
     return passwords.hashed(password)
 

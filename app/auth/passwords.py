@@ -4,7 +4,7 @@ No composition rules and no expiry: they make people choose worse passwords (OWA
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from threading import BoundedSemaphore
 from typing import TypeVar
 
@@ -45,15 +45,18 @@ def init_app(flask_app: Flask) -> None:
     flask_app.extensions["password_turns"] = BoundedSemaphore(MOST_AT_ONCE)
 
 
-def weakness(password: str, email: str) -> str | None:
-    """Why this password is refused, in a sentence for its chooser, or None. Raises Refusal `busy`."""
+def weakness(password: str, email: str, organisations: Iterable[str] = ()) -> str | None:
+    """Why this password is refused, in a sentence for its chooser, or None. Raises Refusal `busy`.
+
+    organisations: the names of those that the chooser belongs to, which a stranger would try first.
+    """
     if len(password) < SHORTEST:
         return f"Use at least {SHORTEST} characters. A few unrelated words make a good password."
     if len(password) > LONGEST:
         return f"Use at most {LONGEST} characters."
     if email and email.casefold() in password.casefold():
         return "Leave your e-mail address out of the password."
-    return _off_the_hub(lambda: _judge(password, email))
+    return _off_the_hub(lambda: _judge(password, [*_parts(email), *organisations]))
 
 
 def hashed(password: str) -> str:
@@ -82,9 +85,12 @@ def is_bcrypt(password_hash: str) -> bool:
     return BCRYPT.fullmatch(password_hash) is not None
 
 
-def _judge(password: str, email: str) -> str | None:
-    parts = [email, *email.replace("@", " ").replace(".", " ").split(), *OUR_NAMES]
-    found = zxcvbn(password[:LONGEST_JUDGED], user_inputs=parts)
+def _parts(email: str) -> list[str]:
+    return [email, *email.replace("@", " ").replace(".", " ").split()]
+
+
+def _judge(password: str, names: list[str]) -> str | None:
+    found = zxcvbn(password[:LONGEST_JUDGED], user_inputs=[*names, *OUR_NAMES])
     if found["score"] >= ENOUGH:
         return None
     warning = found["feedback"]["warning"] or "This password is easy to guess."

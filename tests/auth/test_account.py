@@ -60,6 +60,13 @@ def test_the_reason_why_not_stands_beside_its_field_and_nothing_changed(
     assert another(visitor.email).login().status_code == 202
 
 
+def test_ones_organisations_name_is_no_password(visitor: Visitor) -> None:
+    visitor.join()
+    assert visitor.submit("/organisation/rename", name="Wandering Otters of Bavaria").status_code == 303
+    assert change(visitor, password="wandering otters of bavaria").status_code == 422
+    assert change(visitor, password="wandering turtles of bavaria").status_code == 303
+
+
 def test_a_change_ends_every_other_session_and_tells_the_owner(
     visitor: Visitor, another: Callable[..., Visitor], owner: Any
 ) -> None:
