@@ -60,7 +60,7 @@ from app.jobs import cli
 from app.live import bell, stream
 from app.plans import bell as plans_bell
 from app.plans import enforcing
-from app.store import keeping, preparing, tenancy
+from app.store import keeping, preparing, replica, tenancy
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -69,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app = Flask(__name__)
     extensions.init_app(flask_app, settings)
     tenancy.init_app(flask_app)
+    replica.init_app(flask_app, settings)
     logs.init_app(flask_app, settings)
     headers.init_app(flask_app, settings)
     errors.init_app(flask_app)

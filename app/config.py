@@ -53,10 +53,21 @@ class Settings:
         "Signs CSRF tokens and cookies and keys the one-time codes' hashes; at least 32 characters.",
         secret=True,
     )
-    database_url: str = setting("PostgreSQL as the role live_validation_app (pages and API).", secret=True)
+    database_url: str = setting(
+        "PostgreSQL as the role live_validation_app (pages and API); may name several hosts, as host1:5432,host2:5432.",
+        secret=True,
+    )
     ingest_database_url: str = setting(
         "PostgreSQL as the role live_validation_ingest, which may only add events and look up ids.",
         secret=True,
+    )
+    replica_database_url: str = setting(
+        "A standby that the pages of insight are read from, as the role live_validation_app; none: the primary.",
+        default="",
+        secret=True,
+    )
+    replica_most_seconds_behind: int = setting(
+        "A standby that is further behind than this is not read from.", parse=whole_number, default=2
     )
     migrate_database_url: str = setting(
         "PostgreSQL as the schema's owner; needed only by `flask db`.", default="", secret=True
@@ -66,7 +77,10 @@ class Settings:
         default="",
         secret=True,
     )
-    redis_url: str = setting("Redis for state: sessions, queues, limits, the live bell.", secret=True)
+    redis_url: str = setting(
+        "Redis for state: sessions, queues, limits, the live bell; or redis+sentinel://:word@host:26379/name.",
+        secret=True,
+    )
     redis_cache_url: str = setting("Redis for cached answers, which may vanish at any time.", secret=True)
     mail_url: str = setting(
         "The SMTP server, as smtp://user:password@host:port; smtps:// for TLS from the first byte.",

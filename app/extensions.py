@@ -1,17 +1,20 @@
 """The parts shared by all rooms, declared here and connected by create_app."""
 
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import sqlalchemy
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 from sqlalchemy.orm import DeclarativeBase
 
-from app.config import Settings
+from app.config import ConfigurationError, Settings
 from app.hosts import DRIVER, Hosts
 
 # A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
@@ -33,9 +36,13 @@ POOL: dict[str, Any] = {
 }
 
 
-def pooled(dsn: str, size: int) -> dict[str, Any]:
-    """The options of an engine on this DSN, which may name several hosts."""
-    return POOL | {"pool_size": size, "creator": Hosts(dsn, **KEEPALIVE).connect}
+SENTINEL = "redis+sentinel://"
+REPLICA = "replica"
+
+
+def pooled(dsn: str, size: int, **options: Any) -> dict[str, Any]:
+    """The options of an engine on this DSN, which may name several hosts; further options are libpq's."""
+    return POOL | {"pool_size": size, "creator": Hosts(dsn, **KEEPALIVE, **options).connect}
 
 
 class Base(DeclarativeBase):
@@ -52,7 +59,16 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base)
+class Routed(Session):
+    """Reads from the database that the request chose (app/store/replica.py), where it chose one."""
+
+    def get_bind(self, mapper: Any = None, clause: Any = None, bind: Any = None, **more: Any) -> Any:
+        if bind is None and (chosen := g.get("database")):
+            return db.engines[chosen]
+        return super().get_bind(mapper, clause, bind, **more)
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": Routed})
 migrate = Migrate(directory="app/store/migrations")
 
 
@@ -61,7 +77,12 @@ def connect_redis(url: str, *, most_connections: int = 32) -> Redis:
 
     redis-py's own defaults (5 s per try, 10 retries) are made for batch programs; and a retried write may run twice.
     Each purpose gets a client of its own, because RQ changes the timeouts of the pool that it is given.
+
+    `redis+sentinel://user:password@sentinel1:26379,sentinel2:26379/name?db=0` asks the Sentinels, anew for each
+    connection, who the master of that name is; a sentinel_password may follow.
     """
+    if url.startswith(SENTINEL):
+        return _sentinels_master(url, most_connections)
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=most_connections,
@@ -72,6 +93,30 @@ def connect_redis(url: str, *, most_connections: int = 32) -> Redis:
         **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.2}),
     )
     return Redis(connection_pool=pool)
+
+
+def _sentinels_master(url: str, most_connections: int) -> Redis:
+    """A client of whoever is master. Raises ConfigurationError where the URL names no master."""
+    parts = urlsplit(url)
+    asked = dict(parse_qsl(parts.query))
+    name = parts.path.strip("/")
+    hosts = [host.rpartition(":") for host in parts.netloc.rpartition("@")[2].split(",")]
+    if not name or not all(host and port.isdecimal() for host, _, port in hosts):
+        raise ConfigurationError("A Sentinel URL looks like redis+sentinel://:password@host:26379/name.")
+    quick = {"socket_timeout": 0.25, "socket_connect_timeout": 0.2, "retry": Retry(NoBackoff(), 0)}
+    sentinels = Sentinel(
+        [(host, int(port)) for host, _, port in hosts],
+        sentinel_kwargs=quick | {"password": asked.get("sentinel_password")},
+    )
+    return sentinels.master_for(
+        name,
+        db=int(asked.get("db", 0)),
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+        max_connections=most_connections,
+        health_check_interval=15,
+        **quick,
+    )
 
 
 def settings() -> Settings:
@@ -89,12 +134,18 @@ def init_app(flask_app: Flask, chosen: Settings) -> None:
     flask_app.extensions["settings"] = chosen
     flask_app.extensions["state_redis"] = connect_redis(chosen.redis_url)
     flask_app.extensions["cache_redis"] = connect_redis(chosen.redis_cache_url)
+    # Who sends, and nothing else, is asked with the ingest role.
+    binds = {"ingest": pooled(chosen.ingest_database_url, 2) | {"url": DRIVER}}
+    if chosen.replica_database_url:
+        size = chosen.database_pool_size
+        binds[REPLICA] = pooled(chosen.replica_database_url, size, target_session_attrs="any") | {
+            "url": DRIVER
+        }
     flask_app.config.update(
         SECRET_KEY=chosen.secret_key,
         SQLALCHEMY_DATABASE_URI=DRIVER,
         SQLALCHEMY_ENGINE_OPTIONS=pooled(chosen.database_url, chosen.database_pool_size),
-        # Who sends, and nothing else, is asked with the ingest role.
-        SQLALCHEMY_BINDS={"ingest": pooled(chosen.ingest_database_url, 2) | {"url": DRIVER}},
+        SQLALCHEMY_BINDS=binds,
     )
     db.init_app(flask_app)
     migrate.init_app(flask_app, db)

@@ -19,6 +19,7 @@ from app.plans.current import current
 from app.store import audit, catalogue, plans, summary, violations
 from app.store.apps import AppRef
 from app.store.audit import Action
+from app.store.replica import from_replica
 from app.store.violations import Decision
 
 blueprint = Blueprint("insight", __name__)
@@ -32,6 +33,7 @@ STATES = ("open", "known", "muted", "resolved")
 
 @blueprint.get("/overview")
 @require(Permission.READ)
+@from_replica
 def organisation() -> ResponseReturnValue:
     """All apps of the organisation together."""
     frame = pages.shell()
@@ -55,6 +57,7 @@ def organisation() -> ResponseReturnValue:
 
 @blueprint.get("/apps/<app_id>/overview")
 @require(Permission.READ)
+@from_replica
 def overview(app_id: str) -> ResponseReturnValue:
     """One app: over time, by event, platform and version, its top violations, its coverage."""
     frame, app = pages.shell_of(app_id)
@@ -71,6 +74,7 @@ def overview(app_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/apps/<app_id>/events")
 @require(Permission.READ)
+@from_replica
 def events(app_id: str) -> ResponseReturnValue:
     """The catalogue, and what of the plan is missing."""
     frame, app = pages.shell_of(app_id)
@@ -80,6 +84,7 @@ def events(app_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/apps/<app_id>/events/named")
 @require(Permission.READ)
+@from_replica
 def event(app_id: str) -> ResponseReturnValue:
     """One event by its name."""
     frame, app = pages.shell_of(app_id)
@@ -88,6 +93,7 @@ def event(app_id: str) -> ResponseReturnValue:
 
 @blueprint.get("/apps/<app_id>/violations")
 @require(Permission.READ)
+@from_replica
 def violations_(app_id: str) -> ResponseReturnValue:
     """The groups, most frequent first, and what was decided about them."""
     frame, app = pages.shell_of(app_id)

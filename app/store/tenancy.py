@@ -17,7 +17,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Connection, event
 
-from app.extensions import db
+from app.extensions import REPLICA, db
 
 INFO = "tenancy.scope"
 
@@ -72,12 +72,13 @@ def across_organisations() -> Iterator[None]:
 
 
 def init_app(flask_app: Flask) -> None:
-    """Listen to the app role's pool. The ingest role has policies of its own and never pays for these."""
+    """Listen to the app role's pools. The ingest role has policies of its own and never pays for these."""
     with flask_app.app_context():
-        engine = db.engine
-    event.listen(engine, "begin", _begin)
-    event.listen(engine, "rollback_savepoint", _doubt)
-    event.listen(engine, "before_cursor_execute", _tell, retval=True)
+        engines = [db.engine, *(engine for name, engine in db.engines.items() if name == REPLICA)]
+    for engine in engines:
+        event.listen(engine, "begin", _begin)
+        event.listen(engine, "rollback_savepoint", _doubt)
+        event.listen(engine, "before_cursor_execute", _tell, retval=True)
 
 
 def _begin(connection: Connection) -> None:

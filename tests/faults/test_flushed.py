@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from redis import Redis
@@ -58,6 +59,20 @@ def flushing(stack: Stack) -> Iterator[Callable[[], None]]:
             server.close()
 
 
+@contextmanager
+def held_still(stack: Stack) -> Iterator[None]:
+    """The workers hear of nothing: what wakes them up is gone before they look."""
+    parents = [psutil.Process(pid) for pid in stack.pids("worker")]
+    children = [child for parent in parents for child in parent.children()]
+    for child in children:
+        child.suspend()
+    try:
+        yield
+    finally:
+        for child in children:
+            child.resume()
+
+
 def register(url: str, address: str) -> None:
     """Ask for a code until the answer says that it was sent: the token's session may be gone before it is used."""
     browser = requests.Session()
@@ -79,7 +94,7 @@ def test_what_was_promised_happens_though_redis_forgets_everything(own_stack: St
     waiting = [Account.new() for _ in range(3)]
     books, stop = Books(tmp_path / "ledger"), threading.Event()
     senders = desk.send(books, stop, 2, seed=7)
-    with flushing(own_stack) as flush:
+    with flushing(own_stack) as flush, held_still(own_stack):
         for account in waiting:
             register(own_stack.url, account.email)
         upload = requests.post(

@@ -213,7 +213,8 @@ def test_apps_of_an_account_without_address_go_to_the_heir_or_stay(
     app = file.app(file.user("guest"), "kiosk")
     file.rule(app, "tap", "x", "integer")
     file.entry(app, {"eventName": "tap", "payload": {"x": 1}}, ago(days=1))
-    file.user("berta@example.com")
+    own = file.app(file.user("berta@example.com"), "own")
+    file.entry(own, {"eventName": "tap", "payload": {"x": 1}}, ago(days=1))
     path = file.done()
     done = move(path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -230,6 +231,7 @@ def test_apps_of_an_account_without_address_go_to_the_heir_or_stay(
         ("users", "changed", "password_must_be_set_anew"),
     }
     kiosk = app_of("berta@example.com", "kiosk")
+    assert len(events_of(app_of("berta@example.com", "own"))) == 1  # which had moved before
     assert [e["verdict"] for e in events_of(kiosk)] == ["valid"]
 
 
