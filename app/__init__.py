@@ -17,6 +17,7 @@ from app.auth import (
     members,
     new_password,
     notices,
+    proof_routes,
     require,
     reset_routes,
     session,
@@ -29,6 +30,7 @@ from app.config import Settings
 from app.dashboard import (
     account,
     api,
+    authenticator_pages,
     clock_pages,
     deletions,
     draft_api,
@@ -60,6 +62,7 @@ from app.jobs import cli
 from app.live import bell, stream
 from app.plans import bell as plans_bell
 from app.plans import enforcing
+from app.store import cli as secrets_cli
 from app.store import keeping, preparing, replica, tenancy
 
 
@@ -99,6 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     cli.init_app(flask_app)
     preparing.init_app(flask_app)
     doctor.init_app(flask_app)
+    secrets_cli.init_app(flask_app)
     flask_app.register_blueprint(health.blueprint)
     flask_app.register_blueprint(csp_reports.blueprint)
     flask_app.register_blueprint(ingest_routes.blueprint)
@@ -123,6 +127,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(members_api.blueprint)
     flask_app.register_blueprint(account.blueprint)
     flask_app.register_blueprint(session_pages.blueprint)
+    flask_app.register_blueprint(authenticator_pages.blueprint)
+    flask_app.register_blueprint(proof_routes.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)

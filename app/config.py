@@ -53,6 +53,14 @@ class Settings:
         "Signs CSRF tokens and cookies and keys the one-time codes' hashes; at least 32 characters.",
         secret=True,
     )
+    encryption_keys: tuple[str, ...] = setting(
+        "Encrypt secrets at rest: words of at least 32 characters, separated by spaces. The first encrypts,"
+        " all decrypt; `flask secrets rotate` brings what is kept under the first. Without any, on a loopback"
+        " PUBLIC_URL only, SECRET_KEY does.",
+        parse=words,
+        default=(),
+        secret=True,
+    )
     database_url: str = setting(
         "PostgreSQL as the role live_validation_app (pages and API); may name several hosts, as host1:5432,host2:5432.",
         secret=True,
@@ -206,6 +214,10 @@ class Settings:
             raise ConfigurationError("PUBLIC_URL must look like https://events.example.com.")
         if public.scheme == "http" and not is_loopback(public.hostname):
             raise ConfigurationError("PUBLIC_URL must be https unless it is a loopback address.")
+        if any(len(word) < 32 for word in self.encryption_keys):
+            raise ConfigurationError("ENCRYPTION_KEYS must have at least 32 characters each.")
+        if not self.encryption_keys and not is_loopback(public.hostname):
+            raise ConfigurationError("ENCRYPTION_KEYS is not set: secrets at rest need a key of their own.")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":

@@ -160,6 +160,8 @@ class Start:
         settings = self._stores.settings() | {
             "PUBLIC_URL": self._wishes.public_url,
             "SECRET_KEY": self._wishes.environment.get("SECRET_KEY") or self._places.secret("secret_key"),
+            "ENCRYPTION_KEYS": self._wishes.environment.get("ENCRYPTION_KEYS")
+            or self._places.secret("encryption_key"),
         }
         return application.environment(self._wishes.environment, settings)
 

@@ -35,6 +35,8 @@ OPEN_DOORS = {
     "app.auth.new_password",
     "app.auth.notices",
     "app.auth.require",
+    "app.auth.authenticator",
+    "app.auth.proof",
     "app.auth.session",
     "app.auth.sessions",
     "app.auth.staying",

@@ -6,6 +6,7 @@ from app.config import ConfigurationError, Settings, is_loopback
 
 GIVEN = {
     "SECRET_KEY": "k" * 32,
+    "ENCRYPTION_KEYS": "e" * 32,
     "DATABASE_URL": "postgresql:///app",
     "INGEST_DATABASE_URL": "postgresql:///ingest",
     "REDIS_URL": "unix:///state",

@@ -127,6 +127,13 @@ GUARDED = {
     "jobs.delete": "manage",
     "account.show": "read",
     "sessions.end": "read",
+    "authenticator.begin": "read",
+    "authenticator.show": "read",
+    "authenticator.confirm": "read",
+    "authenticator.renew_recovery_codes": "read",
+    "authenticator.remove": "read",
+    "proof.prove": "read",
+    "proof.mail": "read",
     "sessions.end_others": "read",
     "account.change_password": "read",
     "account.forget_device": "read",
@@ -152,6 +159,20 @@ GUARDED = {
     "invitation.accept": "read",
     "organisation.show_audit": "manage_members",
     "organisation.export_audit": "manage_members",
+}
+
+# What a person does only with a fresh proof that it is still them; the last three, where they ask for much.
+DANGEROUS = {
+    "organisation.hand_over",
+    "organisation.close",
+    "members_api.hand_over",
+    "authenticator.begin",
+    "authenticator.renew_recovery_codes",
+    "authenticator.remove",
+    "organisation.change_role",
+    "members_api.change_role",
+    "key_pages.make",
+    "keys_api.create_api_key",
 }
 
 
@@ -206,3 +227,8 @@ def test_nothing_changes_by_get(plain_app: Flask) -> None:
 def test_every_guarded_route_asks_for_what_the_table_says(plain_app: Flask) -> None:
     views = plain_app.view_functions
     assert {name: view.required for name, view in views.items() if hasattr(view, "required")} == GUARDED
+
+
+def test_every_dangerous_route_asks_for_a_proof(plain_app: Flask) -> None:
+    views = plain_app.view_functions
+    assert {name for name, view in views.items() if hasattr(view, "is_dangerous")} == DANGEROUS

@@ -37,6 +37,21 @@ ALERTS = {
         "Your password was changed",
         "The password of your account was changed. Wherever else you were signed in, you are signed out.",
     ),
+    "authenticator_on": Alert(
+        "Authenticator app added",
+        "From now on signing in asks for a code of your authenticator app instead of a mailed one.",
+    ),
+    "authenticator_off": Alert(
+        "Authenticator app removed",
+        "From now on signing in asks for a mailed code again. The recovery codes open nothing any more.",
+    ),
+    "recovery_code_used": Alert(
+        "A recovery code was used",
+        "One of your recovery codes was used in place of your authenticator app. It works no more.",
+    ),
+    "recovery_codes_renewed": Alert(
+        "New recovery codes", "Your account has new recovery codes. The old ones open nothing any more."
+    ),
 }
 
 

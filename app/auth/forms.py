@@ -1,5 +1,7 @@
 """The forms of the door, and what reads the same fields from JSON: one set of rules judges both."""
 
+import re
+
 import orjson
 from flask import request
 from flask_wtf import FlaskForm
@@ -7,6 +9,9 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, EmailField, HiddenField, PasswordField, StringField
 
 from app.errors import Refusal
+
+# A path on this host: browsers read a second slash or a backslash as the beginning of another host's name.
+OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 
 
 class LoginForm(FlaskForm):

@@ -6,18 +6,21 @@ that mails does.
 
 from flask import session
 
-from app.auth import addresses, arrival, brakes, codes, devices, mail, passwords
+from app.auth import addresses, arrival, authenticator, brakes, codes, devices, mail, passwords
 from app.auth import session as browser
 from app.auth.brakes import Guess
 from app.errors import Refusal
 from app.extensions import db, settings
 from app.jobs import outbox
-from app.store import audit, challenges, organisations, users
+from app.store import audit, authenticators, challenges, organisations, users
 from app.store.audit import Action
 from app.store.challenges import Challenge
 
 REGISTER = "register"
 LOGIN = "login"
+AUTHENTICATOR = "authenticator"  # a sign-in whose code comes from an app, not by mail
+# Nobody but who knows the password gets here, and nobody's mailbox is filled: more than for mailed codes.
+MOST_APP_CHALLENGES_PER_HOUR = 10
 
 
 def register(email: str, password: str) -> bool:
@@ -35,7 +38,9 @@ def register(email: str, password: str) -> bool:
 
 
 def login(email: str, password: str) -> bool:
-    """Check the password and have a code mailed; True: no code is asked for in this browser, and one is signed in.
+    """Check the password and have a code mailed, or ask for the authenticator app's where the person has one.
+
+    True: no code is asked for in this browser, and one is signed in.
 
     Raises Refusal `bad_credentials` (401), for an unknown address too and after the same work; `rate_limited` (429).
     """
@@ -53,7 +58,7 @@ def login(email: str, password: str) -> bool:
     if devices.is_remembered(person.id) and arrival.arrive(person.id):
         db.session.commit()
         return True
-    _challenge(LOGIN, address, user_id=person.id)
+    _challenge(AUTHENTICATOR if authenticators.is_on(person.id) else LOGIN, address, user_id=person.id)
     return False
 
 
@@ -62,7 +67,7 @@ def verify(email: str, typed: object, *, remember: bool = False) -> None:
 
     remember: ask for no code in this browser for 30 days. Raises Refusal `bad_code` (401), `rate_limited` (429).
     """
-    code = codes.cleaned(typed)
+    code = codes.cleaned(typed) or authenticator.cleaned(typed)
     challenge = _attempt(email) if code else None
     if (
         not code
@@ -72,6 +77,8 @@ def verify(email: str, typed: object, *, remember: bool = False) -> None:
     ):
         db.session.rollback()
         message = "This code is wrong, used or too old. Look for the newest mail, or ask for a new code."
+        if challenge is not None and challenge.purpose == AUTHENTICATOR:
+            message = "This is not the app's code of this moment, or it was used. Wait for the next one."
         raise Refusal("bad_code", message, 401)
     db.session.commit()
 
@@ -81,6 +88,8 @@ def resend() -> None:
 
     It counts as one of the five of an hour.
     """
+    if session.get("code_from") == "app":
+        return  # nothing was mailed that could be mailed again
     challenge_id = browser.held_id("challenge")
     renewed = challenges.repeat(challenge_id, browser.browser_hash()) if challenge_id else None
     if renewed is not None:
@@ -100,13 +109,21 @@ def _challenge(
     purpose: str, email: str, *, user_id: int | None = None, password_hash: str | None = None
 ) -> None:
     """Ask for a code. Too many for one address within the hour look the same from here, and send no mail."""
+    by_app = purpose == AUTHENTICATOR
     challenge_id = challenges.add(
-        purpose, email, browser.browser_hash(), user_id=user_id, password_hash=password_hash
+        purpose,
+        email,
+        browser.browser_hash(),
+        user_id=user_id,
+        password_hash=password_hash,
+        most_per_hour=MOST_APP_CHALLENGES_PER_HOUR if by_app else challenges.MOST_PER_HOUR,
     )
     if challenge_id is not None:
-        outbox.add(db.session, mail.MAIL_CODE, {"challenge": str(challenge_id)})
+        if not by_app:
+            outbox.add(db.session, mail.MAIL_CODE, {"challenge": str(challenge_id)})
         session["challenge"] = str(challenge_id)
     session["email"] = email
+    session["code_from"] = "app" if by_app else "mail"
     db.session.commit()
 
 
@@ -126,7 +143,7 @@ def _fits(challenge: Challenge, code: str) -> bool:
 
     At a registration there is no account yet that could be broken into, or whose owner could be kept out.
     """
-    tried = brakes.count(Guess.CODE, challenge.email) if challenge.purpose == LOGIN else None
+    tried = brakes.count(Guess.CODE, challenge.email) if challenge.purpose != REGISTER else None
     if not _is_code_of(challenge, code):
         return False
     if tried:
@@ -135,6 +152,8 @@ def _fits(challenge: Challenge, code: str) -> bool:
 
 
 def _is_code_of(challenge: Challenge, code: str) -> bool:
+    if challenge.purpose == AUTHENTICATOR:
+        return challenge.user_id is not None and authenticator.fits(challenge.user_id, code)
     return codes.fits(settings().secret_key, challenge.id, code, challenge.code_hash)
 
 

@@ -24,7 +24,11 @@ PAGES = {
     "organisation": "/organisation",
     "audit": "/organisation/audit",
 }
-SUBJECT_OF = {"register": "Confirm your e-mail address", "login": "Your sign-in code"}
+SUBJECT_OF = {
+    "register": "Confirm your e-mail address",
+    "login": "Your sign-in code",
+    "proof": "Your code to confirm a change",
+}
 
 
 def mail_code(claim: Claim) -> None:

@@ -134,7 +134,7 @@ def accept(token_hash: bytes) -> None:
     )
     there = {"organisation_id": offer.organisation_id, "user_id": g.actor.user_id}
     audit.record(Action.JOINED, "member", offer.email, **there, role=offer.role.value)
-    browser.begin(g.actor.user_id, offer.organisation_id)
+    browser.begin(g.actor.user_id, offer.organisation_id, is_proven=False)
     db.session.commit()
 
 
@@ -193,7 +193,7 @@ def leave() -> None:
     audit.record(Action.LEFT, "member", member.email, role=member.role.value)
     home = organisations.home_of(member.user_id)
     assert home is not None, "just seen to"
-    browser.begin(member.user_id, home)
+    browser.begin(member.user_id, home, is_proven=False)
     db.session.commit()
 
 
@@ -206,7 +206,7 @@ def switch(organisation_id: int) -> None:
         raise Refusal("unknown_organisation", "You belong to no such organisation.", 404)
     there = {"organisation_id": organisation_id, "user_id": g.actor.user_id}
     audit.record(Action.SWITCHED, "organisation", organisation_id, **there)
-    browser.begin(g.actor.user_id, organisation_id)
+    browser.begin(g.actor.user_id, organisation_id, is_proven=False)
     db.session.commit()
 
 

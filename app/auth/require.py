@@ -14,7 +14,7 @@ from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import errors
-from app.auth import keys, limits, origin, sender, session, tokens, used
+from app.auth import keys, limits, origin, proof, sender, session, tokens, used
 from app.auth.memory import Memory
 from app.errors import Refusal
 from app.extensions import settings
@@ -107,7 +107,7 @@ def guard() -> ResponseReturnValue | None:
         sender.admit()
         return None
     if required is not None:
-        return _admit(required)
+        return _admit(required) or proof.check(view)
     if not getattr(view, "open_door", False):
         log.error("view_unguarded", endpoint=request.endpoint)
         raise _forbidden()

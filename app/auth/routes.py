@@ -1,6 +1,5 @@
 """The door: register, sign in, verify, sign out; each as a page with a form, and as JSON."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +22,7 @@ from flask_wtf.csrf import generate_csrf
 from app import metrics
 from app.auth import journeys
 from app.auth import session as browser
-from app.auth.forms import LoginForm, RegisterForm, VerifyForm, is_json, read_fields
+from app.auth.forms import OWN_PATH, LoginForm, RegisterForm, VerifyForm, is_json, read_fields
 from app.auth.require import open_door
 from app.errors import Refusal
 from app.extensions import db
@@ -34,8 +33,6 @@ blueprint = Blueprint("auth", __name__, url_prefix="/auth")
 
 HOME = "/dashboard"
 LARGEST_BODY_BYTES = 64 * 1024
-# A path on this host: browsers read a second slash or a backslash as the beginning of another host's name.
-OWN_PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 # Which field of a form a refusal is about; any other stands above the form.
 FIELD_OF = {
     "bad_email": "email",

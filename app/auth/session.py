@@ -1,7 +1,7 @@
 """Who is signed in: a session in Redis points at a row in PostgreSQL, and the row decides.
 
 What the session holds before sign-in: `browser` (a random value that codes are bound to), `challenge` (its
-id), `email` (for the page that asks for the code), `next` (where to go then), `csrf_token`. After it:
+id), `email` and `code_from` (for the page that asks for the code), `next` (where to go then), `csrf_token`. After it:
 `auth_session`, a new `csrf_token`, and `role`, the one that it was last used with. Before and after:
 `invitation`, the hash of one whose link was opened.
 """
@@ -59,16 +59,20 @@ def browser_hash() -> bytes:
     return hashlib.sha256(session["browser"].encode()).digest()
 
 
-def begin(user_id: int, organisation_id: int) -> uuid.UUID:
+def begin(user_id: int, organisation_id: int, *, is_proven: bool = True) -> uuid.UUID:
     """Sign this browser in, under a new session id and a new CSRF token. The caller commits.
 
-    A session that it was signed in with before ends. Returns the new one's id.
+    A session that it was signed in with before ends. is_proven: was it shown just now who it is? Else the new session
+    is as proven as the one that it goes on from. Returns the new one's id.
     """
     opened = session.get("invitation")
+    before = held_id("auth_session")
     end()
     if opened is not None:  # the hash of a link's token: it opens nothing for another address
         session["invitation"] = opened
-    begun = sessions.add(user_id, organisation_id, user_agent(), address())
+    begun = sessions.add(
+        user_id, organisation_id, user_agent(), address(), goes_on_from=None if is_proven else before
+    )
     session["auth_session"] = str(begun)
     audit.record(Action.SIGNED_IN, "user", user_id, organisation_id=organisation_id, user_id=user_id)
     return begun
@@ -79,7 +83,7 @@ def end() -> None:
     if (session_id := held_id("auth_session")) is not None:
         sessions.revoke(session_id)
         _live_sessions().forget(session_id)
-    _change_id()
+    change_id()
     session.clear()
     g.pop("csrf_token", None)
 
@@ -90,7 +94,7 @@ def note_role(role: str) -> None:
     if known == role:
         return
     if known is not None:
-        _change_id()
+        change_id()
     session["role"] = role
 
 
@@ -102,7 +106,7 @@ def held_id(name: str) -> uuid.UUID | None:
         return None
 
 
-def _change_id() -> None:
+def change_id() -> None:
     """What the session holds goes on under a new id; the old one is dead at once."""
     current_app.session_interface.regenerate(session)  # type: ignore[attr-defined]
 

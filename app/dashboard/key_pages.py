@@ -4,6 +4,7 @@ from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app import metrics
+from app.auth.proof import recently_proven_if
 from app.auth.require import Permission, require
 from app.dashboard import keys_api
 from app.dashboard.pages import shell
@@ -21,6 +22,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("")
 @require(Permission.MANAGE)
+@recently_proven_if(lambda: "manage" in request.form.getlist("scopes"))
 def make() -> ResponseReturnValue:
     """A new API key, shown in this answer and nowhere else; or the form again, with what is wrong."""
     form = request.form

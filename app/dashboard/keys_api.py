@@ -6,6 +6,7 @@ from flask import Blueprint, Response, g
 
 from app.auth import keys, notices
 from app.auth.notices import Notice
+from app.auth.proof import recently_proven_if
 from app.auth.require import Permission, require
 from app.dashboard.api import the_app
 from app.dashboard.json import json_body, json_response
@@ -33,6 +34,7 @@ def list_api_keys() -> Response:
 
 @blueprint.post("/keys")
 @require(Permission.MANAGE)
+@recently_proven_if(lambda: _is_to_manage())
 def create_api_key() -> Response:
     """Make an API key of this organisation with the scopes `read`, `manage` or both."""
     asked = json_body()
@@ -78,6 +80,11 @@ def delete_write_key(app_id: str, key_id: int) -> Response:
     """End a write key. It is refused everywhere within a second."""
     revoke_write_key(the_app(app_id), key_id)
     return Response(status=204)
+
+
+def _is_to_manage() -> bool:
+    scopes = json_body().get("scopes")
+    return isinstance(scopes, list) and "manage" in scopes
 
 
 def make_api_key(scopes: Any, name: Any, days: Any) -> tuple[str, int, list[str]]:

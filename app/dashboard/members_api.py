@@ -5,12 +5,14 @@ from typing import Any
 from flask import Blueprint, Response, g
 
 from app.auth import members as journeys
+from app.auth.proof import recently_proven, recently_proven_if
 from app.auth.require import Permission, require
 from app.dashboard.json import json_body, json_response
 from app.errors import Refusal
 from app.store import invitations, members
 from app.store.invitations import Invitation
 from app.store.members import Member
+from app.store.tables import Role
 
 blueprint = Blueprint("members_api", __name__, url_prefix="/api/members")
 
@@ -53,6 +55,7 @@ def revoke_invitation(invitation_id: int) -> Response:
 
 @blueprint.patch("/<int:user_id>")
 @require(Permission.MANAGE_MEMBERS)
+@recently_proven_if(lambda: json_body().get("role") == Role.OWNER)
 def change_role(user_id: int) -> Response:
     """Give a member another role; it counts everywhere within a second. Only owners make or unmake owners."""
     journeys.change_role(user_id, _text(json_body(), "role"))
@@ -69,6 +72,7 @@ def remove(user_id: int) -> Response:
 
 @blueprint.post("/<int:user_id>/owner")
 @require(Permission.OWN)
+@recently_proven
 def hand_over(user_id: int) -> Response:
     """Hand the organisation over: the member becomes an owner, and who asks an admin."""
     journeys.hand_over(user_id)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from app import metrics
 from app.auth import closing
 from app.auth import members as journeys
+from app.auth.proof import recently_proven, recently_proven_if
 from app.auth.require import Permission, require
 from app.dashboard import api
 from app.dashboard.pages import shell
@@ -87,6 +88,7 @@ def send_again(invitation_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/organisation/members/<int:user_id>/role")
 @require(Permission.MANAGE_MEMBERS)
+@recently_proven_if(lambda: request.form.get("role") == Role.OWNER)
 def change_role(user_id: int) -> ResponseReturnValue:
     return _done(lambda: journeys.change_role(user_id, request.form.get("role", "")))
 
@@ -99,12 +101,14 @@ def remove(user_id: int) -> ResponseReturnValue:
 
 @blueprint.post("/organisation/members/<int:user_id>/owner")
 @require(Permission.OWN)
+@recently_proven
 def hand_over(user_id: int) -> ResponseReturnValue:
     return _done(lambda: journeys.hand_over(user_id))
 
 
 @blueprint.post("/organisation/close")
 @require(Permission.OWN)
+@recently_proven
 def close() -> ResponseReturnValue:
     return _done(lambda: closing.close(request.form.get("name", "")))
 

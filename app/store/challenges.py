@@ -111,6 +111,7 @@ def add(
     *,
     user_id: int | None = None,
     password_hash: str | None = None,
+    most_per_hour: int = MOST_PER_HOUR,
 ) -> uuid.UUID | None:
     """Ask for a code; older ones of this browser and purpose die. The caller commits.
 
@@ -118,7 +119,7 @@ def add(
     """
     who = {"purpose": purpose, "email": email}
     db.session.execute(TAKE_TURNS, who)
-    if db.session.execute(RECENT, who).scalar_one() >= MOST_PER_HOUR:
+    if db.session.execute(RECENT, who).scalar_one() >= most_per_hour:
         return None
     db.session.execute(SUPERSEDE, {"browser_hash": browser_hash, "purpose": purpose})
     challenge_id = uuid.uuid4()

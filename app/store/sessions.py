@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.extensions import db
 from app.store import standing
 from app.store.tables import Role
-from app.store.tenancy import across_organisations, inside
+from app.store.tenancy import across_organisations
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,14 @@ OF_USER = text(
 SEEN = text("UPDATE auth_sessions SET last_seen_at = now() WHERE id = :id AND revoked_at IS NULL")
 ADD = text(
     """
-    INSERT INTO auth_sessions (id, user_id, organisation_id, user_agent, address)
-    VALUES (:id, :user_id, :organisation_id, :user_agent, :address)
+    INSERT INTO auth_sessions (id, user_id, organisation_id, user_agent, address, proven_at)
+    VALUES (:id, :user_id, :organisation_id, :user_agent, :address,
+        coalesce((SELECT proven_at FROM auth_sessions WHERE id = :goes_on_from AND user_id = :user_id), now()))
     """
+)
+PROVE = text("UPDATE auth_sessions SET proven_at = now() WHERE id = :id AND revoked_at IS NULL")
+IS_PROVEN = text(
+    "SELECT proven_at > now() - make_interval(mins => :minutes) FROM auth_sessions WHERE id = :id"
 )
 REVOKE = text(
     "UPDATE auth_sessions SET revoked_at = now() WHERE id = :id AND revoked_at IS NULL RETURNING user_id"
@@ -110,8 +115,17 @@ def alive(session_id: uuid.UUID) -> SignedIn | None:
     return SignedIn(session_id, user_id, email, organisation_id, Role(role))
 
 
-def add(user_id: int, organisation_id: int, user_agent: str, address: str | None) -> uuid.UUID:
-    """Begin a session and return its id; the caller commits."""
+def add(
+    user_id: int,
+    organisation_id: int,
+    user_agent: str,
+    address: str | None,
+    goes_on_from: uuid.UUID | None = None,
+) -> uuid.UUID:
+    """Begin a session and return its id; the caller commits.
+
+    goes_on_from: the session that this one continues elsewhere, as proven as it was; None: it was proven just now.
+    """
     session_id = uuid.uuid4()
     begun = {
         "id": session_id,
@@ -119,10 +133,21 @@ def add(user_id: int, organisation_id: int, user_agent: str, address: str | None
         "organisation_id": organisation_id,
         "user_agent": user_agent,
         "address": address,
+        "goes_on_from": goes_on_from,
     }
-    with inside(organisation_id):
+    with across_organisations():
         db.session.execute(ADD, begun)
     return session_id
+
+
+def prove(session_id: uuid.UUID) -> None:
+    """It was shown just now that this session is still its owner's. The caller commits."""
+    db.session.execute(PROVE, {"id": session_id})
+
+
+def is_proven(session_id: uuid.UUID, minutes: int) -> bool:
+    """Was it shown within so many minutes, by the database's clock? Asked anew each time: such changes are rare."""
+    return bool(db.session.execute(IS_PROVEN, {"id": session_id, "minutes": minutes}).scalar())
 
 
 @across_organisations()

@@ -111,6 +111,7 @@ class AuthSession(Base):
     address: Mapped[str | None] = mapped_column(INET)
     created_at: Mapped[datetime] = moment(default=True)
     last_seen_at: Mapped[datetime] = moment(default=True)
+    proven_at: Mapped[datetime] = moment(default=True)  # when it was last shown that it is still its owner's
     revoked_at: Mapped[datetime | None] = moment(null=True)
 
 
@@ -130,7 +131,7 @@ class Challenge(Base):
     expires_at: Mapped[datetime] = moment()
     used_at: Mapped[datetime | None] = moment(null=True)
     __table_args__ = (
-        CheckConstraint("purpose IN ('register','login')", name="purpose"),
+        CheckConstraint("purpose IN ('register','login','authenticator','proof')", name="purpose"),
         Index("ix_challenges_email_created_at", "email", "created_at"),  # "how many this hour?"
         # "which of this browser's does the new one replace?"
         Index("ix_challenges_browser_hash", "browser_hash", postgresql_where=text("used_at IS NULL")),
@@ -176,6 +177,30 @@ class Brake(Base):
     failures: Mapped[int] = mapped_column()
     in_a_row: Mapped[int] = mapped_column()
     __table_args__ = (Index("ix_brakes_began_at", "began_at"),)  # "which may be forgotten?"
+
+
+class Authenticator(Base):
+    """A person's authenticator app (RFC 6238). `last_step`: the newest time step used, so that none is twice."""
+
+    __tablename__ = "authenticators"
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)  # by app/store/sealed.py
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[datetime] = moment(default=True)
+    confirmed_at: Mapped[datetime | None] = moment(null=True)  # until then nobody is asked for it
+
+
+class RecoveryCode(Base):
+    """Stands in for a lost authenticator, once. Only a keyed hash is kept."""
+
+    __tablename__ = "recovery_codes"
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    used_at: Mapped[datetime | None] = moment(null=True)
 
 
 class OutboxEntry(Base):

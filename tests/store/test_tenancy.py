@@ -49,6 +49,7 @@ ACROSS = {
     "app/store/outbox.py:prune": "upkeep",
     "app/store/sessions.py:alive": "a session is looked up by its id, and says which organisation is meant",
     "app/store/sessions.py:revoke": "a session that ends may be another organisation's",
+    "app/store/sessions.py:add": "a session may go on from another organisation's",
     "app/store/sessions.py:of_user": "a person's sessions are in all their organisations",
     "app/store/sessions.py:end": "the same",
     "app/store/sessions.py:end_others": "the same",
