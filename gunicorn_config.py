@@ -105,7 +105,8 @@ def post_worker_init(worker: Any) -> None:
     extensions = getattr(worker.wsgi, "extensions", None)
     if extensions is not None:
         extensions["stopping"] = lambda: not worker.alive
-        extensions["plan_watcher"].listen()
+        if "plan_watcher" in extensions:  # `make bench` runs a bare Flask on this file, too
+            extensions["plan_watcher"].listen()
 
 
 def worker_abort(worker: Any) -> None:

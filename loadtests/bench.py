@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import psycopg2
 
-from loadtests import bench_growth, bench_judge, bench_live, stacks, verdict, wrk
+from loadtests import bench_growth, bench_judge, bench_live, bench_publish, stacks, verdict, wrk
 from loadtests.people import Member, Postman, Shop, event
 from loadtests.stacks import Stack, free_port
 from local.program import PROJECT
@@ -78,6 +78,7 @@ def run(var: Path, environment: Mapping[str, str]) -> bool:
         found |= _batches(stack, shop, size)
         task = bench_live.Task(stack.url, shop.app_id, shop.write_key, shop.api_key, size.seconds)
         found["live_p99_ms"] = figure(bench_live.p99s(task, size.runs), "ms")
+        found |= bench_publish.publish(stack, shop, size.runs)
     found |= _growth(size)
     found["judge_vs_jsonschema_rs"] = bench_judge.judge_vs_jsonschema_rs()
     found["judge_invalid_vs_jsonschema_rs"] = bench_judge.judge_invalid_vs_jsonschema_rs()
