@@ -45,6 +45,7 @@ from app.dashboard import (
     organisation,
     pages,
     plan_api,
+    plan_pages,
     plan_reader,
     refused_pages,
     session_pages,
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(key_pages.blueprint)
     flask_app.register_blueprint(settings_api.blueprint)
     flask_app.register_blueprint(pages.blueprint)
+    flask_app.register_blueprint(plan_pages.blueprint)
     flask_app.register_blueprint(organisation.blueprint)
     flask_app.register_blueprint(members_api.blueprint)
     flask_app.register_blueprint(account.blueprint)

@@ -17,7 +17,7 @@ from app.dashboard.plan_taking import number
 from app.errors import Refusal
 from app.extensions import db
 from app.plans import content as contents
-from app.plans import drafting, publishing
+from app.plans import drafting, publishing, trying
 from app.store import audit, drafts
 from app.store.apps import AppRef
 from app.store.audit import Action
@@ -39,17 +39,33 @@ def show_draft(app_id: str) -> Response:
 @blueprint.post("")
 @require(Permission.EDIT_PLAN)
 def change_draft(app_id: str) -> Response:
-    """Do `{"revision", "operations": […]}`, all or none, in their order. The first change begins the draft."""
+    """Do `{"revision", "operations": […]}`, all or none, in their order. The first change begins the draft.
+
+    With `"dry_run": true` nothing is kept: the answer is what it would be, or the problems.
+    """
     app = the_app(app_id)
     body = json_body()
-    revision, operations = seen(body), body.get("operations")
+    revision, operations, is_trial = seen(body), body.get("operations"), body.get("dry_run", False)
     if not isinstance(operations, list) or not operations:
         raise Refusal("bad_field", "`operations` is a list of at least one.", 422)
+    if not isinstance(is_trial, bool):
+        raise Refusal("bad_field", "`dry_run` is true or false.", 422)
     try:
-        drafting.edit(app, revision, operations, by())
+        if is_trial:
+            drafting.rehearse(app, revision, operations)
+        else:
+            drafting.edit(app, revision, operations, by())
     except PlanInvalid as bad:
         raise invalid(bad.problems) from bad
     return changed(app)
+
+
+@blueprint.post("/try")
+@require(Permission.READ)
+def try_event(app_id: str) -> Response:
+    """What the draft (without one: the version in force) says of `{"event": {…}}`, explained; nothing is kept."""
+    app = the_app(app_id)
+    return json_response(trying.judged(app, json_body().get("event")))
 
 
 @blueprint.post("/undo")

@@ -17,7 +17,7 @@ from app.dashboard.assets import asset, embedded
 from app.errors import Refusal
 from app.live import stream
 from app.plans.content import from_text
-from app.store import apps, events, organisations, plans, summary
+from app.store import apps, drafts, events, organisations, plans, summary
 from app.store import keys as kept
 from app.store.apps import AppRef
 from app.store.organisations import Place
@@ -242,7 +242,14 @@ def plan(app_id: str) -> ResponseReturnValue:
     if app.plan_id is not None and app.plan_version is not None:
         content = plans.content_of(app.plan_id, app.plan_version)
     planned = plan_table.events_of(from_text(content)) if content else None
-    return render_template("dashboard/plan.html", shell=frame, events=planned)
+    newest = plans.versions(app, 1)
+    return render_template(
+        "dashboard/plan.html",
+        shell=frame,
+        events=planned,
+        draft=drafts.about(app),
+        version=newest[0] if newest else None,
+    )
 
 
 @blueprint.get("/apps/<app_id>/settings")

@@ -10,10 +10,8 @@ import orjson
 
 from app.config import Settings
 from app.ingest.body import Broken
-from app.validation.model import Event
+from app.validation.model import NAME_MEMBERS, PAYLOAD_MEMBERS, Event
 
-NAME_MEMBERS = ("eventName", "event_name", "event", "name")
-PAYLOAD_MEMBERS = ("payload", "properties")
 # An index entry of PostgreSQL holds 2,704 bytes; 256 characters of any script fit.
 MOST_NAME_CHARACTERS = 256
 MOST_ID_CHARACTERS = 256

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from app.errors import Refusal
 from app.ingest.body import Broken, parse
-from app.ingest.parse import NAME_MEMBERS, PAYLOAD_MEMBERS
+from app.validation.model import NAME_MEMBERS, PAYLOAD_MEMBERS
 
 BOM: Final = b"\xef\xbb\xbf"
 # An event's 64 KiB, each character of it escaped as \uXXXX, and its envelope.

@@ -53,6 +53,13 @@ def edit(app: AppRef, revision: int, given: Sequence[Any], by: By) -> int:
     return _keep(app, opened, undo, EDITOR, by)
 
 
+def rehearse(app: AppRef, revision: int, given: Sequence[Any]) -> None:
+    """Do these operations and keep nothing. Raises Refusal `plan_changed`, PlanInvalid."""
+    opened = open_(app)
+    _check_revision(app, opened.draft, revision)
+    aside(operations.change, opened.content, given)
+
+
 def replace(app: AppRef, edition: Edition, revision: int | None) -> int:
     """Make the edition the draft, or merge it in; the revision after that. The caller commits.
 

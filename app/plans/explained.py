@@ -26,7 +26,11 @@ def explained(app: AppRef, entry: dict[str, Any]) -> dict[str, Any]:
     `rule`: what the plan says of the property, as far as it does: path, type, description, owner.
     """
     plan = version_of(app, entry["plan_version"])
-    planned = plan.find(entry["name"]) if plan is not None else None
+    return explained_by(plan.find(entry["name"]) if plan is not None else None, entry)
+
+
+def explained_by(planned: PlannedEvent | None, entry: dict[str, Any]) -> dict[str, Any]:
+    """The same by what a plan says of the event; None: it says nothing."""
     if planned is None or not entry["violations"]:
         return entry | {"corrected": None}
     violations = []

@@ -35,6 +35,7 @@ const pages = {
   live: join(source, "live", "page.js"),
   event: join(source, "event", "page.js"),
   plan: join(source, "plan", "page.js"),
+  plan_edit: join(source, "plan", "edit", "page.js"),
   insight: join(source, "insight", "page.js"),
   study: join(source, "study", "page.js"),
   history: join(source, "history", "page.js"),
@@ -62,7 +63,8 @@ const manifest = {
 };
 for (const { metafile } of results) {
   for (const [file, made] of Object.entries(metafile.outputs)) {
-    if (made.entryPoint) manifest[entryName(file)] = relative(output, join(process.cwd(), file));
+    // What is imported when it is needed is an entry to esbuild; no page names it.
+    if (made.entryPoint && !/part-\w+\.js$/.test(file)) manifest[entryName(file)] = relative(output, join(process.cwd(), file));
   }
 }
 await writeFile(join(output, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -11,6 +11,11 @@ from typing import Any, Final, NamedTuple
 MOST_VIOLATIONS: Final = 100
 
 
+# Where an event that is a JSON object has its name, and its payload: the first of these that is there.
+NAME_MEMBERS: Final = ("eventName", "event_name", "event", "name")
+PAYLOAD_MEMBERS: Final = ("payload", "properties")
+
+
 class Verdict(StrEnum):
     """What the judge says of one event."""
 

@@ -125,6 +125,18 @@ def test_only_what_was_touched_is_compiled_again(monkeypatch: pytest.MonkeyPatch
     assert compiled == [{"buy"}]
 
 
+def test_a_list_is_taken_back_as_one() -> None:
+    """Its last operation first: each expects what the ones before it left."""
+    content = copy.deepcopy(CONTENT)
+    together = [
+        {"op": "add_event", "event": "view"},
+        {"op": "add_rule", "event": "view", "rule": {"path": "sku", "type": "text"}},
+        {"op": "rename_event", "event": "view", "to": "seen"},
+    ]
+    operations.change(content, operations.change(content, together))
+    assert content == CONTENT
+
+
 PATHS = some.sampled_from(["total", "sku", "id", "items[].id"])
 NAMES = some.sampled_from(["buy", "push", "leave", "view", "join"])
 ANY = some.one_of(

@@ -1,7 +1,7 @@
 """What there is to say about the routes of tracking plans; see table.py."""
 
 from app.dashboard.openapi.described import ERROR, Described, Example
-from app.dashboard.openapi.schemas import COUNT, FLAG, TEXT, Schema, list_of, object_of, ref
+from app.dashboard.openapi.schemas import COUNT, FLAG, TEXT, VERDICT, Schema, list_of, object_of, ref
 from app.plans.importing import FORMATS
 from app.plans.publishing import MODES, MOST_NOTE_CHARACTERS
 
@@ -76,7 +76,7 @@ PLANS: dict[str, Described] = {
     "draft_api.change_draft": Described(
         "Plans",
         {200: DRAFT, 409: ERROR, 422: ref("PlanInvalid")},
-        body=object_of({"revision": SEEN, "operations": list_of({"type": "object"})}),
+        body=object_of({"revision": SEEN, "operations": list_of({"type": "object"})}, dry_run=FLAG),
         examples=(
             Example(
                 "make a property optional",
@@ -100,6 +100,15 @@ PLANS: dict[str, Described] = {
                 200,
             ),
             Example("of an older draft", {"revision": 7, "operations": [{"op": "set_plan", "set": {}}]}, 409),
+        ),
+    ),
+    "draft_api.try_event": Described(
+        "Plans",
+        {200: object_of({"verdict": VERDICT, "violations": list_of({}), "corrected": {}}), 422: ERROR},
+        body=object_of({"event": {"type": "object"}}),
+        examples=(
+            Example("an event", {"event": {"eventName": "view", "payload": {"sku": 7}}}, 200),
+            Example("no event", {"event": []}, 422),
         ),
     ),
     "draft_api.undo": Described("Plans", {200: DRAFT, 409: ERROR}, body=object_of({"revision": SEEN})),
