@@ -6,9 +6,9 @@ const dialog = byId("event-dialog");
 const START = { type: "object", properties: {}, required: [] };
 const PARTS = ["rules", "conditions", "unplanned_properties"];
 
-// save(operations): resolves to null, or to what is wrong. check(operations): resolves to the server's problems.
-// name: null for a new event.
-export function openEvent({ name, definition, save, check }) {
+// save(operations): resolves to null, or to what is wrong; then done(name). check(operations): resolves to the server's
+// problems. name: null for a new event.
+export function openEvent({ name, definition, save, check, done }) {
   const isNew = name === null;
   let isSchema = "schema" in definition;
   let code = null;
@@ -100,7 +100,10 @@ export function openEvent({ name, definition, save, check }) {
     }
     const wanted = operations(value);
     const wrong = wanted.length ? await save(wanted) : null;
-    if (wrong === null) return dialog.close();
+    if (wrong === null) {
+      dialog.close(); // gives the focus back to what may be gone by now
+      return done(form.elements.name.value.trim());
+    }
     code?.lint();
     return said.replaceChildren(icon("alert-circle"), h("span", {}, wrong));
   });

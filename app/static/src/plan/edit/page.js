@@ -105,6 +105,7 @@ function editRule(place) {
     rule: ruleOf(place),
     facts,
     save: (event, set) => change([{ op: "set_rule", event, path: place.path, set }]),
+    done: (event, { path }) => focusOn({ ...place, path }),
   });
 }
 
@@ -116,11 +117,8 @@ function addRule(event) {
     rule: null,
     events,
     facts,
-    save: async (into, rule) => {
-      const wrong = await change([{ op: "add_rule", event: into, rule }]);
-      if (wrong === null) focusOn({ event: into, path: rule.path, member: "path" });
-      return wrong;
-    },
+    save: (into, rule) => change([{ op: "add_rule", event: into, rule }]),
+    done: (into, { path }) => focusOn({ event: into, path, member: "path" }),
   });
 }
 
@@ -130,20 +128,11 @@ const problemsOf = async (operations) => {
 };
 
 function editEvent(name) {
-  openEvent({ name, definition: draft.events[name], save: change, check: problemsOf });
+  openEvent({ name, definition: draft.events[name], save: change, check: problemsOf, done: (event) => focusOn({ event }) });
 }
 
 function addEvent() {
-  openEvent({
-    name: null,
-    definition: {},
-    save: async (operations) => {
-      const wrong = await change(operations);
-      if (wrong === null) focusOn({ event: operations[0].event });
-      return wrong;
-    },
-    check: problemsOf,
-  });
+  openEvent({ name: null, definition: {}, save: change, check: problemsOf, done: (event) => focusOn({ event }) });
 }
 
 async function remove(places) {

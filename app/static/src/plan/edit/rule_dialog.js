@@ -5,8 +5,8 @@ import { FLAGS, LISTS, SEVERITY, readLimit, writeLimit } from "./words.js";
 
 const dialog = byId("rule-dialog");
 
-// save(event, rule): resolves to null, or to what is wrong, in words. rule: null for a new one.
-export function openRule({ event, rule, events, facts, save }) {
+// save(event, rule): resolves to null, or to what is wrong, in words; then done(event, rule). rule: null for a new one.
+export function openRule({ event, rule, events, facts, save, done }) {
   const told = rule ?? { path: "", type: "text" };
   const input = (name, label, value, more = {}) =>
     h("label", {}, h("span", {}, label), h("input", { class: "form-control", name, value: value ?? "", autocomplete: "off", dir: "auto", ...more }));
@@ -95,9 +95,12 @@ export function openRule({ event, rule, events, facts, save }) {
   });
   form.addEventListener("submit", async (submit) => {
     submit.preventDefault();
-    const wrong = await save(rule ? event : field("event").value, read());
-    if (wrong === null) dialog.close();
-    else said.replaceChildren(icon("alert-circle"), h("span", {}, wrong));
+    const [into, made] = [rule ? event : field("event").value, read()];
+    const wrong = await save(into, made);
+    if (wrong === null) {
+      dialog.close(); // gives the focus back to what may be gone by now
+      done(into, made);
+    } else said.replaceChildren(icon("alert-circle"), h("span", {}, wrong));
   });
   drawLimits();
   dialog.replaceChildren(form);

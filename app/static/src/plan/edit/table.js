@@ -50,14 +50,18 @@ function head(name, definition) {
     h(
       "td",
       { colspan: "7" },
-      h("strong", { dir: "auto" }, name),
-      h("small", { class: "text-secondary" }, facts),
       h(
-        "span",
-        { class: "edit-acts" },
-        "schema" in definition ? null : button("add", "plus", "Add a rule to"),
-        button("event", "edit", "Edit"),
-        button("remove", "trash", "Delete"),
+        "div",
+        { class: "edit-event-line" },
+        h("strong", { dir: "auto" }, name),
+        h("small", { class: "text-secondary" }, facts),
+        h(
+          "span",
+          { class: "edit-acts" },
+          "schema" in definition ? null : button("add", "plus", "Add a rule to"),
+          button("event", "edit", "Edit"),
+          button("remove", "trash", "Delete"),
+        ),
       ),
     ),
   );
