@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 LIMIT_STRATEGIES = ("fixed-window", "sliding-window-counter", "moving-window", "token-bucket")
 
 
+RELEASE = "0.1.0"  # as pyproject.toml has it
+
+
 class ConfigurationError(Exception):
     """A setting is missing or wrong; the message names the variable and says what to do."""
 
@@ -102,6 +105,10 @@ class Settings:
     log_format: str = setting("`json` for machines, `pretty` for a terminal.", default="json")
     prometheus_multiproc_dir: str = setting(
         "Where the processes of this machine keep their counters (prometheus_client reads it, too).",
+        default="",
+    )
+    worker_metrics: str = setting(
+        "Where the workers answer Prometheus, as `host:port`; nowhere if empty. Needs PROMETHEUS_MULTIPROC_DIR.",
         default="",
     )
     log_level: str = setting("The least important level that is written.", default="INFO")

@@ -1,5 +1,7 @@
 """The parts shared by all rooms, declared here and connected by create_app."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -10,11 +12,14 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 from sqlalchemy.orm import DeclarativeBase
 
-from app.config import ConfigurationError, Settings
+from app import metrics
+from app.config import RELEASE, ConfigurationError, Settings
 from app.hosts import DRIVER, Hosts
 
 # A connection whose peer has vanished is noticed within seconds, not after the kernel's two hours.
@@ -72,6 +77,35 @@ db = SQLAlchemy(model_class=Base, session_options={"class_": Routed})
 migrate = Migrate(directory="app/store/migrations")
 
 
+class CountingRedis(Redis):
+    """Counts what is asked of Redis, and what came to nothing."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        with _counted():
+            return super().execute_command(*args, **options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
+        return CountingPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class CountingPipeline(Pipeline):
+    """One round trip, counted once."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        with _counted():
+            return super().execute(raise_on_error)
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    try:
+        yield
+    except RedisError:
+        metrics.child(metrics.REDIS_CALLS, "failed").inc()
+        raise
+    metrics.child(metrics.REDIS_CALLS, "answered").inc()
+
+
 def connect_redis(url: str, *, most_connections: int = 32) -> Redis:
     """A client that fails fast: a hung Redis costs a request a quarter of a second, never a minute.
 
@@ -92,7 +126,7 @@ def connect_redis(url: str, *, most_connections: int = 32) -> Redis:
         retry=Retry(NoBackoff(), 0),
         **({} if url.startswith("unix:") else {"socket_connect_timeout": 0.2}),
     )
-    return Redis(connection_pool=pool)
+    return CountingRedis(connection_pool=pool)
 
 
 def _sentinels_master(url: str, most_connections: int) -> Redis:
@@ -110,6 +144,7 @@ def _sentinels_master(url: str, most_connections: int) -> Redis:
     )
     return sentinels.master_for(
         name,
+        redis_class=CountingRedis,
         db=int(asked.get("db", 0)),
         username=unquote(parts.username) if parts.username else None,
         password=unquote(parts.password) if parts.password else None,
@@ -148,4 +183,14 @@ def init_app(flask_app: Flask, chosen: Settings) -> None:
         SQLALCHEMY_BINDS=binds,
     )
     db.init_app(flask_app)
+    with flask_app.app_context():
+        for name, engine in db.engines.items():
+            _count_use(engine, name or "app")
+    metrics.BUILD.labels(RELEASE).set(1)
     migrate.init_app(flask_app, db)
+
+
+def _count_use(engine: sqlalchemy.Engine, pool: str) -> None:
+    in_use = metrics.POOL_IN_USE.labels(pool)
+    sqlalchemy.event.listen(engine, "checkout", lambda *_: in_use.inc())
+    sqlalchemy.event.listen(engine, "checkin", lambda *_: in_use.dec())

@@ -70,8 +70,11 @@ def init_app(flask_app: Flask, settings: Settings) -> None:
     hosts = {host.strip("[]") for host in settings.all_trusted_hosts}
 
     def refuse_foreign_host() -> None:
-        """Road not taken: Flask's TRUSTED_HOSTS, which cuts its entries at the first colon and so knows no [::1]."""
-        if host_name(request.host) not in hosts:
+        """Probes and Prometheus ask by address; nothing that they are answered names a host.
+
+        Road not taken: Flask's TRUSTED_HOSTS, which cuts its entries at the first colon and so knows no [::1].
+        """
+        if request.blueprint != "health" and host_name(request.host) not in hosts:
             raise SecurityError
 
     flask_app.before_request(refuse_foreign_host)

@@ -1,9 +1,12 @@
 """Every metric, with its meaning. The only file that talks to the metrics library.
 
-Labels are closed sets (routes, reasons, verdicts): an event's name, an organisation or an address never is one.
+Labels are closed sets (routes, reasons, verdicts): an event's name or an address never is one, and of organisations
+only the first ORGANISATIONS that a process sees.
 """
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from prometheus_client import (
@@ -13,8 +16,9 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
+    start_http_server,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import REGISTRY
 
 REQUESTS = Counter("lvd_requests", "Answered requests.", ["route", "method", "status"])
@@ -34,6 +38,11 @@ COMMIT_ROWS = Histogram(
 COMMIT_SECONDS = Histogram(
     "lvd_commit_seconds",
     "Time of one group commit in PostgreSQL.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+)
+COMMIT_WAIT_SECONDS = Histogram(
+    "lvd_commit_wait_seconds",
+    "How long the first event of a group commit had waited when the commit began.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
 )
 COMMIT_RETRIES = Counter("lvd_commit_retries", "Group commits repeated after a passing fault.")
@@ -56,6 +65,17 @@ QUEUE_AGE = Gauge(
     ["queue"],
     multiprocess_mode="mostrecent",
 )
+JOB_SECONDS = Histogram(
+    "lvd_job_seconds",
+    "Time that one try of a job took, by queue.",
+    ["queue"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800),
+)
+MAIL_SECONDS = Histogram(
+    "lvd_mail_seconds",
+    "Time from the change that caused a mail until the mail server had it.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 15, 60, 300, 1800),
+)
 WAKE_UPS = Counter("lvd_wake_ups", "Wake-ups sent to the queues after a commit.", ["outcome"])
 KEY_LOOKUPS = Counter("lvd_key_lookups", "Write keys looked up, by where they were found.", ["found"])
 LIMITED = Counter("lvd_limited", "Requests refused by a limit, by whose limit it was.", ["scope"])
@@ -73,7 +93,22 @@ CSP_REPORTS = Counter(
     "lvd_csp_reports", "Violations of the content security policy that browsers reported.", ["directive"]
 )
 LEASES = Counter("lvd_leases", "Slices of senders' limits asked of Redis, by outcome.", ["outcome"])
+POOL_IN_USE = Gauge(
+    "lvd_pool_in_use",
+    "Connections to PostgreSQL that requests and jobs hold now, by pool.",
+    ["pool"],
+    multiprocess_mode="livesum",
+)
+REDIS_CALLS = Counter("lvd_redis_calls", "Commands and pipelines sent to Redis, by outcome.", ["outcome"])
+ORGANISATION_EVENTS = Counter(
+    "lvd_organisation_events",
+    "Events taken, by organisation; `other` beyond the first hundred.",
+    ["organisation"],
+)
+BUILD = Gauge("lvd_build_info", "1 for the release that runs.", ["release"], multiprocess_mode="mostrecent")
 
+ORGANISATIONS = 100
+_organisations: set[int] = set()
 _children: dict[tuple[object, ...], Any] = {}
 
 
@@ -90,6 +125,36 @@ def count(metric: Counter, found: Mapping[Any, int]) -> None:
     """Add so many to each label (a text)."""
     for label, number in found.items():
         child(metric, label).inc(number)
+
+
+def organisation(organisation_id: int) -> str:
+    """The label of an organisation: its id, or `other` once there are too many."""
+    if organisation_id not in _organisations:
+        if len(_organisations) >= ORGANISATIONS:
+            return "other"
+        _organisations.add(organisation_id)
+    return str(organisation_id)
+
+
+def serve(address: str, directory: str) -> None:
+    """Answer whoever asks `host:port` for the metrics, in a thread of its own. Raises OSError."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=directory)
+    host, _, port = address.rpartition(":")
+    start_http_server(int(port), host.strip("[]"), registry)
+
+
+def begin(directory: str) -> None:
+    """Forget what processes of an earlier life counted; the counters of this one stay."""
+    for leftover in Path(directory).glob("*.db"):
+        if not leftover.stem.endswith(f"_{os.getpid()}"):
+            leftover.unlink(missing_ok=True)
+
+
+def ended(pid: int, directory: str) -> None:
+    """A process has ended: what it had open or waiting is no more; what it counted stays."""
+    if directory:
+        mark_process_dead(pid, directory)
 
 
 def text(directory: str) -> tuple[bytes, str]:

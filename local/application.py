@@ -38,13 +38,17 @@ def gunicorn(places: Places, number: int, port: int, workers: int, settings: Map
     )  # fmt: skip
 
 
-def worker(places: Places, settings: Mapping[str, str]) -> Program:
-    """The parent of the queues' workers."""
+def worker(places: Places, port: int, settings: Mapping[str, str]) -> Program:
+    """The parent of the queues' workers, whose metrics are told on a port of the loopback."""
     return Program(
         name="worker",
         role="worker",
         argv=[sys.executable, "-m", "app.jobs.worker"],
-        environment={**settings, "PROMETHEUS_MULTIPROC_DIR": str(_metrics(places, "worker"))},
+        environment={
+            **settings,
+            "PROMETHEUS_MULTIPROC_DIR": str(_metrics(places, "worker")),
+            "WORKER_METRICS": f"127.0.0.1:{port}",
+        },
         stop_seconds=8,
     )
 

@@ -1,4 +1,4 @@
-"""`python -m local.promtool`: fetches Debian's promtool, which the alert rules are tested with.
+"""`python -m local.promtool`: fetches Debian's Prometheus, which rules and panels are tested with.
 
 Unpacked beside the private Python, not installed: nobody's machine gets a Prometheus running by a test.
 """
@@ -13,9 +13,9 @@ from typing import Final
 HOME: Final = Path(sys.prefix) / "prometheus"
 
 
-def found() -> str | None:
-    """The path of a promtool: the machine's or the fetched one."""
-    return shutil.which("promtool") or shutil.which("promtool", path=str(HOME / "usr" / "bin"))
+def found(program: str = "promtool") -> str | None:
+    """The path of promtool, or of `prometheus` beside it: the machine's or the fetched one."""
+    return shutil.which(program) or shutil.which(program, path=str(HOME / "usr" / "bin"))
 
 
 def fetch() -> bool:

@@ -22,6 +22,7 @@ from local.trouble import Trouble
 
 START_SECONDS = 90  # for one program to be ready; the first start of PostgreSQL after a crash is the longest
 INSTANCES = (8000, 8001)  # the ports of the Gunicorns where nobody else has them
+WORKER_METRICS = 9101  # likewise
 
 
 class Lock:
@@ -115,7 +116,7 @@ class Start:
             application.gunicorn(places, number, port, wishes.workers, self._settings)
             for number, port in enumerate(self._instances, 1)
         ]
-        self._worker = application.worker(places, self._settings)
+        self._worker = application.worker(places, ports.free(WORKER_METRICS), self._settings)
         scheme = urlsplit(wishes.public_url).scheme
         self._edge = edge.program(places, wishes.port, self._instances, wishes.hosts, scheme)
 

@@ -31,6 +31,8 @@ def take(app_id: str | None = None) -> Response:
     events = read_events()
     key = g.write_key
     receipt = receive(g.sender, good(events.read), g.request_id, key.environment)
+    organisation = metrics.organisation(g.organisation_id)
+    metrics.child(metrics.ORGANISATION_EVENTS, organisation).inc(len(receipt.events))
     return as_response(receipt.answer(events.read, is_quiet=key.answers == "quiet"), events)
 
 

@@ -192,6 +192,8 @@ def _tell(
     counts = _counted(outcomes, judged, refused)
     for status, count in counts["statuses"].items():
         metrics.EVENTS.labels(status).inc(count)
+    taken = sum(counts["statuses"].values()) - counts["statuses"].get("rejected", 0)
+    metrics.ORGANISATION_EVENTS.labels(metrics.organisation(app.organisation_id)).inc(taken)
     for verdict, count in counts["verdicts"].items():
         metrics.VERDICTS.labels(verdict).inc(count)
     for reason, count in counts["reasons"].items():

@@ -48,10 +48,11 @@ class Post:
 
 
 class Crew:
-    """Keeps one child at every post."""
+    """Keeps one child at every post; tells `on_end` the pid of each that has ended."""
 
-    def __init__(self, posts: Sequence[Post]) -> None:
+    def __init__(self, posts: Sequence[Post], on_end: Callable[[int], None]) -> None:
         self._posts = posts
+        self._on_end = on_end
 
     def run(self) -> None:
         """Keep every post filled until SIGTERM or SIGINT, then let the children finish, for some seconds."""
@@ -77,6 +78,7 @@ class Crew:
             if post.pid is not None:
                 pid, status = os.waitpid(post.pid, os.WNOHANG)
                 if pid:
+                    self._on_end(pid)
                     yield post, status
 
     def _stop(self) -> None:

@@ -52,14 +52,16 @@ def _perform(claim: Claim) -> None:
     with current_app.app_context(), tenancy.inside(claim.organisation_id):
         outcome = _unknown(claim) if job is None else _try(job, claim)
         db.session.commit()
+    seconds = time.monotonic() - began
     metrics.JOBS.labels(claim.queue, outcome).inc()
+    metrics.JOB_SECONDS.labels(claim.queue).observe(seconds)
     log.info(
         "job_ended",
         job=claim.job,
         outbox_id=claim.id,
         outcome=outcome,
         attempts=claim.attempts,
-        milliseconds=round((time.monotonic() - began) * 1000, 1),
+        milliseconds=round(seconds * 1000, 1),
     )
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app import metrics
 from app.errors import is_busy
-from app.extensions import db
+from app.extensions import db, settings
 from app.jobs import registry
 from app.jobs.queues import Queue, wake
 from app.jobs.run import drain
@@ -27,9 +27,20 @@ def sweep_for_ever(flask_app: Flask) -> None:
     """Sweep until SIGTERM, which waits for the job in hand."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     with flask_app.app_context():
+        _serve_metrics()
         sweeper = Sweeper()
         while signal.sigtimedwait({signal.SIGTERM}, sweeper.pause_seconds) is None:
             sweeper.sweep()
+
+
+def _serve_metrics() -> None:
+    """The workers' metrics, of all queues. A port that is taken costs a warning, not the sweeps."""
+    chosen = settings()
+    if chosen.worker_metrics and chosen.prometheus_multiproc_dir:
+        try:
+            metrics.serve(chosen.worker_metrics, chosen.prometheus_multiproc_dir)
+        except OSError as error:
+            log.warning("metrics_not_served", address=chosen.worker_metrics, error=type(error).__name__)
 
 
 class Sweeper:

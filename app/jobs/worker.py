@@ -9,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from app import create_app, doctor
+from app import create_app, doctor, metrics
 from app.jobs.crew import Crew, Post
 from app.jobs.listener import listen
 from app.jobs.queues import Queue
@@ -21,12 +21,15 @@ log = structlog.get_logger()
 def main() -> None:
     flask_app = create_app()
     doctor.refuse_unsafe(flask_app)
+    folder = flask_app.extensions["settings"].prometheus_multiproc_dir
+    if folder:
+        metrics.begin(folder)
     posts = [Post(queue.value, partial(listen, flask_app, queue)) for queue in Queue]
     posts.append(Post("sweeper", partial(sweep_for_ever, flask_app)))
     gc.collect()
     gc.freeze()  # or the collector would touch, and thereby copy, every shared page
     log.info("worker_started", posts=[post.name for post in posts])
-    Crew(posts).run()
+    Crew(posts, partial(metrics.ended, directory=folder)).run()
 
 
 if __name__ == "__main__":

@@ -148,6 +148,7 @@ class Unit:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
+        self.since = time.monotonic()
         self.result: AsyncResult = AsyncResult()
 
 
@@ -202,6 +203,7 @@ class GroupCommit:
 
     def _flush(self, units: list[Unit]) -> None:
         rows = [row for unit in units for row in unit.rows]
+        metrics.COMMIT_WAIT_SECONDS.observe(time.monotonic() - units[0].since)
         try:
             outcomes = iter(self._commit(rows, time.monotonic() + self._deadline_seconds))
         except psycopg2.Error as error:

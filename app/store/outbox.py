@@ -25,6 +25,7 @@ class Claim:
     attempts: int
     last_error: str | None
     organisation_id: int | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ CLAIM = text(
         SELECT id FROM outbox
         WHERE {IS_DUE} AND queue = :queue ORDER BY not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, queue, job, arguments, attempts, last_error, organisation_id
+    RETURNING id, queue, job, arguments, attempts, last_error, organisation_id, created_at
     """  # noqa: S608  (made of constants of this file)
 )
 FINISH = text("UPDATE outbox SET state = 'done', done_at = now(), last_error = NULL WHERE id = :id")
