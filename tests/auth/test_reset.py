@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -279,7 +280,7 @@ def test_links_of_yesterday_are_forgotten(visitor: Visitor, owner: Owner) -> Non
     with owner.cursor() as cursor:
         cursor.execute("UPDATE reset_links SET created_at = created_at - interval '25 hours'")
     ask(visitor)
-    claim = Claim(0, Queue.LOW.value, "prune_sign_ins", {}, 1, None, None)
+    claim = Claim(0, Queue.LOW.value, "prune_sign_ins", {}, 1, None, None, datetime.now(UTC))
     visitor.flask_app.extensions["jobs"]["prune_sign_ins"].function(claim)
     db.session.commit()  # as the worker does
     assert rows(owner, "SELECT count(*) FROM reset_links") == [(1,)]

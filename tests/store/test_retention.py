@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg2
@@ -28,7 +29,7 @@ from tests.store.test_rollups import (
 from tests.world import Tenant, World
 
 DEFAULT_DAYS = 90
-CLAIM = Claim(1, "low", "forget_events", {}, 1, None, None)
+CLAIM = Claim(1, "low", "forget_events", {}, 1, None, None, datetime.now(UTC))
 KEYS = "app_id, at, event_name, verdict, platform, app_version"
 
 
