@@ -28,6 +28,8 @@ TRIED = (
     "qwertyuiop123",
     "iloveyou1234",
     "marigold.lighthouse",
+    "baltimorelogistics",
+    "competitoradopted",
     "elephantgarden",
     "thunderstorm12",
     "abcabcabcabcabc",
