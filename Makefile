@@ -64,6 +64,11 @@ faults: $(VENV)/installed-dev ## Kill every kind of process while a ledger clien
 	@$(IN_VENV) -m local build
 	@exec $(IN_VENV) -m loadtests faults
 
+.PHONY: viewers
+viewers: $(VENV)/installed-dev ## Let many look on while events come fast (VIEWERS=100, RATE=500 a second, DURATION=30s), then compare
+	@$(IN_VENV) -m local build
+	@exec $(IN_VENV) -m loadtests viewers
+
 .PHONY: docs
 docs: $(VENV)/installed-dev ## Write the pages of docs/ that are made from code
 	@$(IN_VENV) -m scripts.document

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: `python -m loadtests load`, `bench`, `faults`."""
+"""The commands behind the Makefile: `python -m loadtests load`, `bench`, `faults`, `viewers`."""
 
 import sys
 
@@ -34,6 +34,10 @@ def main() -> int:
                 from loadtests import faults
 
                 return 0 if faults.run(os.environ) else 1
+            case "viewers":
+                from loadtests import viewers
+
+                return 0 if viewers.run(os.environ) else 1
             case _:
                 print(__doc__, file=sys.stderr)
                 return 2

@@ -97,7 +97,7 @@ def strike(stack: Stack, desk: Desk, victim: Victim, n: int, seed: int) -> Outco
         senders = desk.send(books, stop, SENDERS, seed)
         try:
             _await(lambda: len(books.kept) >= ACKS_BEFORE, f"no events before {victim.name}")
-            _kill(stack, victim, n)
+            kill(stack, victim, n)
             killed_at, kept = time.monotonic(), len(books.kept)
             _await(lambda: len(books.kept) >= kept + ACKS_AFTER, f"no events after {victim.name}")
             healed_after = time.monotonic() - killed_at
@@ -111,7 +111,7 @@ def strike(stack: Stack, desk: Desk, victim: Victim, n: int, seed: int) -> Outco
     return Outcome(victim.name, healed_after, dict(books.statuses), found)
 
 
-def _kill(stack: Stack, victim: Victim, n: int) -> None:
+def kill(stack: Stack, victim: Victim, n: int) -> None:
     """kill -9, and certainty that it hit."""
     ends_at = time.monotonic() + HEALING_SECONDS
     while time.monotonic() < ends_at:
