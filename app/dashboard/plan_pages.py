@@ -17,6 +17,7 @@ from app.plans import diff, drafting, publishing
 from app.plans.aside import aside
 from app.store import audit, drafts, plans
 from app.store.audit import Action
+from app.validation import options
 from app.validation.constraints import CONSTRAINTS
 from app.validation.formats import FORMATS
 from app.validation.model import Severity
@@ -167,6 +168,7 @@ def editor_facts(app_id: str) -> dict[str, Any]:
         "severities": list(Severity),
         "constraints": {name: sorted(known.types) for name, known in CONSTRAINTS.items()},
         "formats": sorted(FORMATS),
+        "options": options.WORDS,
     }
 
 

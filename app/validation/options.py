@@ -20,8 +20,9 @@ from app.validation.model import Severity
 from app.validation.problems import PlanInvalid, Problem
 
 ALLOWED: Final = "allowed"
-_SEVERITIES: Final = (*Severity, ALLOWED)
-_WORDS: Final = {
+_SEVERITIES: Final = (Severity.WARNING, Severity.ERROR, Severity.INFO, ALLOWED)
+# Each member's words, the default first where nothing is said.
+WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "matching": {"events": ("relaxed", "exact"), "properties": ("relaxed", "exact")},
     "judging": {
         "types": ("strict", "lenient"),
@@ -58,7 +59,7 @@ def read(content: Mapping[str, Any]) -> Options:
     for name, given in (("matching", matching), ("judging", judging)):
         if not isinstance(given, dict):
             raise PlanInvalid([Problem("bad_plan", f"`{name}` must be an object.")])
-        for member, words in _WORDS[name].items():
+        for member, words in WORDS[name].items():
             if given.get(member, words[0]) not in words:
                 problems.append(_problem(member, words))
     if problems:

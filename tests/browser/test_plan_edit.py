@@ -175,6 +175,25 @@ def test_events_are_added_renamed_and_deleted(planned: SendingApp) -> None:
     assert list(drafted(planned)["content"]["events"]) == ["order", "refund"]
 
 
+def test_how_the_plan_judges_is_chosen_and_taken_back(planned: SendingApp) -> None:
+    page = opened(planned)
+    page.get_by_role("button", name="How it judges").click()
+    page.get_by_role("dialog").get_by_label("Types (lenient").select_option("lenient")
+    page.get_by_role("dialog").get_by_label("A property that is not planned").select_option("error")
+    page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    content = drafted(planned)["content"]
+    assert content["judging"] == {"types": "lenient", "unplanned_properties": "error"}
+    assert content["matching"] == {"events": "relaxed", "properties": "relaxed"}
+    page.get_by_role("button", name="How it judges").click()
+    expect(page.get_by_role("dialog").get_by_label("Types (lenient")).to_have_value("lenient")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#edit-state")).to_contain_text("This is the draft")
+    page.get_by_role("button", name="How it judges").click()
+    expect(page.get_by_role("dialog").get_by_label("Types (lenient")).to_have_value("strict")
+
+
 def test_a_schema_is_edited_with_its_errors_at_the_line(planned: SendingApp, console: Console) -> None:
     console.allow("422")
     call(
@@ -269,6 +288,9 @@ def test_every_page_of_the_plan_is_accessible_and_fits(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.keyboard.press("n")
     expect(page.get_by_role("dialog")).to_be_visible()
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="How it judges").click()
     assert violations(page) == []
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Edit purchase").click()

@@ -97,6 +97,9 @@ const DOING = {
       for (const member of ["schema", "bundle"]) delete definition[member];
     }
   },
+  set_plan(content, { set }) {
+    put(content, structuredClone(set));
+  },
   add_rule(content, { event, rule }) {
     const definition = content.events[event];
     (definition.rules ??= []).push(structuredClone(rule));

@@ -6,6 +6,7 @@ import { Draft } from "./draft.js";
 import { openEvent } from "./event_dialog.js";
 import { keyOf, ofKey, passing } from "./filter.js";
 import { clearNotice, showTrouble } from "./notice.js";
+import { openPlan } from "./plan_dialog.js";
 import { openRule } from "./rule_dialog.js";
 import { draw, focusOn, walk, whereIs } from "./table.js";
 import { listenToTry } from "./try.js";
@@ -72,6 +73,7 @@ async function change(operations) {
   if (answer.status === 422) return reasons(answer.body);
   byId("rule-dialog").close();
   byId("event-dialog").close();
+  byId("plan-dialog").close();
   show();
   const again = async () => {
     await load();
@@ -232,6 +234,7 @@ byId("edit-more").addEventListener("click", () => {
 byId("undo").addEventListener("click", undo);
 byId("add-rule").addEventListener("click", () => addRule());
 byId("add-event").addEventListener("click", addEvent);
+byId("plan-options").addEventListener("click", () => openPlan({ content: draft.content, options: facts.options, save: change }));
 byId("pick-all").addEventListener("change", (change_) => {
   selected.clear();
   if (change_.target.checked) for (const { name, rules } of groups) for (const rule of rules) selected.add(keyOf(name, rule.path));
