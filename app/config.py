@@ -118,6 +118,12 @@ class Settings:
         parse=whole_number,
         default=4,
     )
+    web_processes: int = setting(
+        "Gunicorn workers of all instances together. Where their connections do not fit into PostgreSQL's"
+        " max_connections, nothing starts.",
+        parse=whole_number,
+        default=2,
+    )
     database_deadline_seconds: int = setting(
         "A query that the server has not answered by then is given up and its connection closed.",
         parse=whole_number,

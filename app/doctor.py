@@ -25,7 +25,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.config import ConfigurationError
 from app.extensions import db, settings, state_redis
-from app.store import green, outbox, schema
+from app.store import budget, green, outbox, schema
 
 log = structlog.get_logger()
 
@@ -97,6 +97,20 @@ def postgres() -> Iterator[Finding]:
             "Let both follow the same time servers (chrony, systemd-timesyncd).",
         )
     yield from _might("DATABASE_URL", found.is_mighty)
+
+
+def connections() -> Iterator[Finding]:
+    """Do all processes get their connections? Where not, requests fail under load, and only then."""
+    try:
+        with green.within(LONGEST_SECONDS):
+            offered, wanted = budget.offered(db.engine), budget.wanted(settings())
+    except SQLAlchemyError:
+        return  # said by `postgres`
+    if wanted > offered:
+        sentence = f"{settings().web_processes} web processes, the workers and a reserve may want {wanted} connections;"
+        next_step = f"Set max_connections to {wanted + 5}, or lower WEB_PROCESSES or DATABASE_POOL_SIZE."
+        sentence += f" PostgreSQL offers {offered}."
+        yield Finding("postgres", "unsafe", "too_few_connections", sentence, next_step)
 
 
 def _older(revision: str | None) -> Finding:
@@ -285,13 +299,14 @@ CHECKS: Final[dict[str, Callable[[], Iterator[Finding]]]] = {
     "settings": secrets,
     "PostgreSQL": postgres,
     "PostgreSQL for events": ingest,
+    "PostgreSQL's connections": connections,
     "Redis for state": redis,
     "Redis for cached answers": redis_cache,
     "mail": mail,
     "workers": worker,
     "files": files,
 }
-AT_START: Final = (secrets, postgres, ingest, redis)
+AT_START: Final = (secrets, postgres, ingest, connections, redis)
 
 
 def unsafe(checks: Iterable[Callable[[], Iterator[Finding]]] = AT_START) -> list[Finding]:

@@ -39,6 +39,8 @@ POOL: dict[str, Any] = {
     "pool_use_lifo": True,
     "pool_recycle": 1800,
 }
+# Asked for a key that no memory holds, twice a second for each that does.
+INGEST_POOL_SIZE = 2
 
 
 SENTINEL = "redis+sentinel://"
@@ -170,7 +172,7 @@ def init_app(flask_app: Flask, chosen: Settings) -> None:
     flask_app.extensions["state_redis"] = connect_redis(chosen.redis_url)
     flask_app.extensions["cache_redis"] = connect_redis(chosen.redis_cache_url)
     # Who sends, and nothing else, is asked with the ingest role.
-    binds = {"ingest": pooled(chosen.ingest_database_url, 2) | {"url": DRIVER}}
+    binds = {"ingest": pooled(chosen.ingest_database_url, INGEST_POOL_SIZE) | {"url": DRIVER}}
     if chosen.replica_database_url:
         size = chosen.database_pool_size
         binds[REPLICA] = pooled(chosen.replica_database_url, size, target_session_attrs="any") | {

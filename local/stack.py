@@ -163,6 +163,7 @@ class Start:
             "SECRET_KEY": self._wishes.environment.get("SECRET_KEY") or self._places.secret("secret_key"),
             "ENCRYPTION_KEYS": self._wishes.environment.get("ENCRYPTION_KEYS")
             or self._places.secret("encryption_key"),
+            "WEB_PROCESSES": str(len(INSTANCES) * self._wishes.workers),
         }
         return application.environment(self._wishes.environment, settings)
 

@@ -19,7 +19,8 @@ from redis import Redis
 from app import create_app, doctor, health
 from app.config import ConfigurationError, Settings
 from app.extensions import db
-from app.store import schema
+from app.jobs.queues import Queue
+from app.store import budget, schema
 from tests.conftest import ROOT, Stack, eventually, free_port, with_database
 
 NOWHERE = "postgresql://live_validation_app:secret-word@127.0.0.1:1/nowhere"
@@ -69,6 +70,7 @@ def test_a_good_installation_has_nothing(fresh: Callable[..., Flask]) -> None:
         doctor.secrets,
         doctor.postgres,
         doctor.ingest,
+        doctor.connections,
         doctor.redis,
         doctor.redis_cache,
         doctor.mail,
@@ -239,3 +241,34 @@ def test_make_doctor_speaks_of_the_running_stack(stack: Stack, tmp_path: Path) -
     none = subprocess.run([*ask, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (none.returncode, none.stdout) == (2, "")
     assert "start one with `make run`" in none.stderr
+
+
+def test_processes_that_do_not_fit_into_postgresql_do_not_start(fresh: Callable[..., Flask]) -> None:
+    """Each would work alone; together the last ones would be refused, under load and only then."""
+    flask_app = fresh(web_processes=500)
+    assert codes(flask_app, doctor.connections) == ["too_few_connections"]
+    with pytest.raises(
+        ConfigurationError,
+        match=r"may want 3520 connections; PostgreSQL offers \d+\. Set max_connections to 3525",
+    ):
+        doctor.refuse_unsafe(flask_app)
+
+
+def test_the_count_of_connections_is_the_pools_own(fresh: Callable[..., Flask]) -> None:
+    """What is counted for a process is what its pools can open, and no more."""
+    flask_app = fresh(web_processes=1, database_pool_size=3)
+    with flask_app.app_context():
+        sizes = [engine.pool.size() + engine.pool._max_overflow for engine in db.engines.values()]
+        assert (
+            budget.wanted(flask_app.extensions["settings"])
+            == sum(sizes) + budget.FLUSHERS + budget.CREW + budget.RESERVE
+        )
+
+
+def test_every_post_of_the_crew_is_counted() -> None:
+    """A listener for each queue and the sweeper; a connection of its own each, and one for a slice of an upload."""
+    assert 2 * (len(Queue) + 1) == budget.CREW
+
+
+def test_nobody_to_ask_about_connections_is_no_refusal(fresh: Callable[..., Flask]) -> None:
+    assert codes(fresh(database_url=NOWHERE, web_processes=500), doctor.connections) == []
