@@ -142,7 +142,8 @@ def _constraints(place: Place, kind: Type) -> dict[str, Any]:
 def _are_options(place: Place, seen: int) -> bool:
     """Whether a text's values are few, and each came so often that another would have been seen by now."""
     values = place.values
-    is_few = not place.has_more_values and 0 < len(values) <= MOST_OPTIONS and not place.blanks
+    # One value alone is no choice: it may be all that this app's testers have.
+    is_few = not place.has_more_values and 1 < len(values) <= MOST_OPTIONS and not place.blanks
     return is_few and seen >= max(ENOUGH, TIMES_EACH * len(values)) and min(values.values()) > 1
 
 

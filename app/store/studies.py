@@ -67,7 +67,8 @@ class StudyRef:
 
 SELECT: Final = """
 SELECT s.id, s.organisation_id, s.app_id, a.slug, s.kind, s.asked, s.content, s.user_id, s.key_id, s.done, s.total,
-    s.state, s.result, s.created_at, s.finished_at, s.cancelled_at, coalesce(u.email, k.name), o.state, o.last_error
+    s.state, s.result, s.created_at, s.finished_at, s.cancelled_at,
+    coalesce(u.email, nullif(k.name, ''), k.prefix), o.state, o.last_error
 FROM studies s JOIN apps a ON a.id = s.app_id LEFT JOIN outbox o ON o.id = s.outbox_id
     LEFT JOIN users u ON u.id = s.user_id LEFT JOIN api_keys k ON k.id = s.key_id
 WHERE s.organisation_id = :organisation_id

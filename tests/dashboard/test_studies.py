@@ -262,7 +262,10 @@ def test_an_unplanned_event_is_one_step_from_the_draft(
     client: FlaskClient, world: World, owner: Owner
 ) -> None:
     publish(client, world.alice)
-    world.alice.send(client, [{"event": "view", "payload": {"page": "home", "n": n}} for n in range(40)])
+    world.alice.send(
+        client,
+        [{"event": "view", "payload": {"page": "home" if n % 2 else "cart", "n": n}} for n in range(40)],
+    )
     answer = world.alice.post(client, f"{PLAN}/infer", {"event": "view"})
     assert answer.status_code == 200
     study = answer.get_json()
@@ -273,13 +276,13 @@ def test_an_unplanned_event_is_one_step_from_the_draft(
     assert (page["seen"]["there"], page["seen"]["of"], page["seen"]["values"]) == (
         40,
         40,
-        [{"value": "home", "count": 40}],
+        [{"value": "home", "count": 20}, {"value": "cart", "count": 20}],
     )
     assert (number["seen"]["least"], number["seen"]["most"]) == (0, 39)
     events = drafted(client, world.alice)
     assert list(events) == ["buy", "view"]
     assert events["view"]["rules"] == [
-        {"path": "page", "type": "text", "required": True, "constraints": {"enum": ["home"]}},
+        {"path": "page", "type": "text", "required": True, "constraints": {"enum": ["cart", "home"]}},
         {"path": "n", "type": "integer", "required": True, "constraints": {"minimum": 0}},
     ]
     assert rows(owner, "SELECT count(*) FROM plan_versions") == [(1,)], "nothing is published"

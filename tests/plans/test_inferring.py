@@ -103,6 +103,7 @@ def test_a_few_values_that_come_again_and_again_are_the_options() -> None:
     assert "constraints" not in rules(few[:20])["plan"], "too few to tell"
     assert "constraints" not in rules([*few, {"plan": "once"}])["plan"], "another may come"
     assert "constraints" not in rules([{"id": f"n{n}"} for n in range(60)])["id"]
+    assert "constraints" not in rules([{"plan": "free"}] * 60)["plan"], "one value is no choice"
 
 
 def test_zero_is_the_least_where_nothing_was_negative_and_no_largest_is_asked_for() -> None:
