@@ -17,6 +17,7 @@ from app.auth import (
     members,
     new_password,
     notices,
+    passkey_routes,
     proof_routes,
     require,
     reset_routes,
@@ -44,6 +45,7 @@ from app.dashboard import (
     members_api,
     organisation,
     pages,
+    passkey_pages,
     plan_api,
     plan_pages,
     plan_reader,
@@ -131,6 +133,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(session_pages.blueprint)
     flask_app.register_blueprint(authenticator_pages.blueprint)
     flask_app.register_blueprint(proof_routes.blueprint)
+    flask_app.register_blueprint(passkey_routes.blueprint)
+    flask_app.register_blueprint(passkey_pages.blueprint)
     flask_app.register_blueprint(insight_pages.blueprint)
     flask_app.register_blueprint(openapi.blueprint)
     flask_app.register_blueprint(history_pages.blueprint)

@@ -36,6 +36,7 @@ OPEN_DOORS = {
     "app.auth.notices",
     "app.auth.require",
     "app.auth.authenticator",
+    "app.auth.passkeys",
     "app.auth.proof",
     "app.auth.session",
     "app.auth.sessions",

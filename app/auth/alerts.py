@@ -49,6 +49,12 @@ ALERTS = {
         "A recovery code was used",
         "One of your recovery codes was used in place of your authenticator app. It works no more.",
     ),
+    "passkey_added": Alert(
+        "Passkey added", "A passkey was added to your account. It signs in without password and code."
+    ),
+    "passkey_removed": Alert(
+        "Passkey removed", "A passkey of your account was removed. It signs in no more."
+    ),
     "recovery_codes_renewed": Alert(
         "New recovery codes", "Your account has new recovery codes. The old ones open nothing any more."
     ),

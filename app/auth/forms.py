@@ -1,6 +1,7 @@
 """The forms of the door, and what reads the same fields from JSON: one set of rules judges both."""
 
 import re
+from typing import Any
 
 import orjson
 from flask import request
@@ -78,12 +79,19 @@ def is_json() -> bool:
     return request.mimetype == "application/json" or (not request.mimetype and not request.content_length)
 
 
-def _json_fields() -> dict[str, str]:
+def read_json() -> dict[str, Any]:
+    """The request's JSON object, for what no form sends. Raises Refusal `unsupported_media_type`, `bad_json`."""
+    if not is_json():
+        raise Refusal("unsupported_media_type", "Send JSON as application/json.", 415)
     body = request.get_data()
     try:
-        fields = orjson.loads(body) if body else {}
+        found = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError:
         raise Refusal("bad_json", "The body is not valid JSON.", 400) from None
-    if not isinstance(fields, dict):
+    if not isinstance(found, dict):
         raise Refusal("bad_json", "The body must be a JSON object.", 400)
-    return {name: value for name, value in fields.items() if isinstance(value, str)}
+    return found
+
+
+def _json_fields() -> dict[str, str]:
+    return {name: value for name, value in read_json().items() if isinstance(value, str)}

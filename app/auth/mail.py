@@ -15,7 +15,7 @@ from app.extensions import db, settings
 from app.jobs import registry, smtp
 from app.jobs.queues import Queue
 from app.jobs.registry import Job
-from app.store import brakes, challenges, devices, reset_links, sessions
+from app.store import brakes, challenges, devices, passkeys, reset_links, sessions
 from app.store.outbox import Claim
 
 # Where mails lead to.
@@ -53,7 +53,7 @@ def mail_code(claim: Claim) -> None:
 
 def prune(claim: Claim) -> None:
     """Forget what nobody can use any more."""
-    for rows in (challenges, reset_links, devices, brakes, sessions):
+    for rows in (challenges, passkeys, reset_links, devices, brakes, sessions):
         rows.prune()
 
 

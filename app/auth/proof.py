@@ -20,13 +20,14 @@ from flask import g, render_template, request, session
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from app.auth import authenticator, brakes, codes, mail, passwords
+from app.auth import authenticator, brakes, codes, mail, passkeys, passwords
 from app.auth import session as browser
 from app.auth.brakes import Guess
 from app.errors import Refusal, wants_json
 from app.extensions import db, settings
 from app.jobs import outbox
 from app.store import audit, authenticators, challenges, sessions, users
+from app.store import passkeys as known_passkeys
 from app.store.audit import Action
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -35,7 +36,7 @@ PURPOSE = "proof"
 # People whose work is dangerous all day prove it six times an hour.
 MOST_CHALLENGES_PER_HOUR = 20
 # What the page that asks adds to the fields of the form that it asks for.
-OWN_FIELDS = frozenset({"csrf_token", "proof_password", "proof_code", "proof_path"})
+OWN_FIELDS = frozenset({"csrf_token", "proof_password", "proof_code", "proof_path", "proof_passkey"})
 WRONG = "This is not right. Try again, or prove it in another way."
 NEEDED = (
     "Confirm that it is you first: POST your `password` or a `code` to /auth/proof, then send this again."
@@ -49,6 +50,7 @@ class Asked:
     path: str
     fields: list[tuple[str, str]]
     has_authenticator: bool
+    has_passkey: bool
     mailed: bool
     error: str | None
 
@@ -81,7 +83,7 @@ def check(view: Callable[..., Any]) -> ResponseReturnValue | None:
     if not _has_proof(request.form):
         return page(request.path), 403
     try:
-        prove(request.form.get("proof_password"), request.form.get("proof_code"))
+        prove(*(request.form.get(f"proof_{way}") for way in ("password", "code", "passkey")))
     except Refusal as refusal:
         g.reason = refusal.code
         return page(request.path, error=refusal.message), refusal.status
@@ -90,20 +92,25 @@ def check(view: Callable[..., Any]) -> ResponseReturnValue | None:
 
 def page(path: str, *, mailed: bool = False, error: str | None = None) -> str:
     """The page that asks for a proof and then sends this request's fields to `path`."""
-    asked = Asked(path, _kept_fields(), authenticators.is_on(g.actor.user_id), mailed, error)
+    user_id = g.actor.user_id
+    ways = authenticators.is_on(user_id), bool(known_passkeys.credentials(user_id))
+    asked = Asked(path, _kept_fields(), *ways, mailed, error)
     return render_template("auth/proof.html", asked=asked, email=g.actor.email)
 
 
-def prove(password: str | None, typed_code: object) -> None:
-    """Take the password, the authenticator app's code, a recovery code or a mailed code; commits.
+def prove(password: str | None, typed_code: object, passkey: str | None = None) -> None:
+    """Take the password, the app's code, a recovery code, a mailed code, or a passkey's answer (JSON); commits.
 
     The session goes on under a new id. Raises Refusal `bad_proof` (403), `rate_limited`, `too_many_tries` (429).
     """
     tried = brakes.count(Guess.PASSWORD if password else Guess.CODE, g.actor.email)
     challenge = _attempt()
-    is_right = challenge is not None and (
-        _is_the_password(password) if password else _is_the_code(challenge, typed_code)
-    )
+    if passkey:
+        is_right = passkeys.is_proof(passkey)
+    elif password:
+        is_right = _is_the_password(password)
+    else:
+        is_right = challenge is not None and _is_the_code(challenge, typed_code)
     if not is_right or challenge is None or not challenges.use(challenge.id):
         audit.record(Action.SIGN_IN_FAILED, "user", g.actor.user_id, step="proof")
         db.session.commit()
@@ -161,7 +168,7 @@ def _is_the_code(challenge: challenges.Challenge, typed: object) -> bool:
 
 
 def _has_proof(form: MultiDict[str, str]) -> bool:
-    return bool(form.get("proof_password") or form.get("proof_code"))
+    return any(form.get(f"proof_{way}") for way in ("password", "code", "passkey"))
 
 
 def _kept_fields() -> list[tuple[str, str]]:

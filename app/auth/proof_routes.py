@@ -1,11 +1,13 @@
 """Proving that it is still you: over JSON for programs, and the mailed code for the page that asks."""
 
+from typing import Any
+
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
-from app.auth import proof
-from app.auth.forms import OWN_PATH, is_json, read_fields
+from app.auth import passkeys, proof
+from app.auth.forms import OWN_PATH, is_json, read_fields, read_json
 from app.auth.require import Permission, require
 from app.errors import Refusal
 
@@ -21,6 +23,14 @@ def prove() -> ResponseReturnValue:
     fields = read_fields()
     proof.prove(fields.get("password"), fields.get("code"))
     return {"proven": True, "csrf_token": generate_csrf()}
+
+
+@blueprint.post("/passkey")
+@require(Permission.READ)
+def passkey() -> dict[str, Any]:
+    """A challenge for one of one's own passkeys; its answer goes along with the form."""
+    read_json()
+    return passkeys.proof_options()
 
 
 @blueprint.post("/mail")

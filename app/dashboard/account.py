@@ -7,7 +7,7 @@ from flask import Blueprint, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app import metrics
-from app.auth import authenticator, devices, new_password, sessions
+from app.auth import authenticator, devices, new_password, passkeys, sessions
 from app.auth.forms import ChangeForm
 from app.auth.require import Permission, require
 from app.dashboard.pages import shell
@@ -20,6 +20,7 @@ blueprint = Blueprint("account", __name__, url_prefix="/account")
 SECTIONS: dict[str, Callable[[], Any]] = {
     "who": lambda: None,
     "password": lambda: ChangeForm(formdata=None),
+    "passkeys": passkeys.mine,
     "factors": authenticator.state,
     "sessions": sessions.mine,
     "devices": devices.mine,

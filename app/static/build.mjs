@@ -39,6 +39,7 @@ const pages = {
   insight: join(source, "insight", "page.js"),
   study: join(source, "study", "page.js"),
   history: join(source, "history", "page.js"),
+  passkeys: join(source, "passkeys", "page.js"),
   door: join(source, "door", "page.js"),
 };
 

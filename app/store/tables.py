@@ -81,6 +81,10 @@ class User(Base):
     id: Mapped[int] = key()
     email: Mapped[str] = mapped_column(Text, unique=True)  # lower-cased; asked at every sign-in
     password_hash: Mapped[str] = mapped_column(Text)
+    # What passkeys know a person by: says nothing about anyone (WebAuthn 2, 14.6.1).
+    handle: Mapped[uuid.UUID] = mapped_column(
+        UUID(as_uuid=True), unique=True, server_default=text("gen_random_uuid()")
+    )
     created_at: Mapped[datetime] = moment(default=True)
     disabled_at: Mapped[datetime | None] = moment(null=True)
 
@@ -201,6 +205,31 @@ class RecoveryCode(Base):
     )
     code_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     used_at: Mapped[datetime | None] = moment(null=True)
+
+
+class Passkey(Base):
+    """A WebAuthn credential: its public key, and how often it signed, if it counts."""
+
+    __tablename__ = "passkeys"
+    id: Mapped[int] = key()
+    user_id: Mapped[int] = belongs_to("users.id", index=True)  # "my passkeys"
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary, unique=True)  # asked at every sign-in with one
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = moment(default=True)
+    last_used_at: Mapped[datetime | None] = moment(null=True)
+
+
+class PasskeyChallenge(Base):
+    """What a browser's passkey is to sign; gone with the first answer, right or wrong."""
+
+    __tablename__ = "passkey_challenges"
+    browser_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    purpose: Mapped[str] = mapped_column(Text, primary_key=True)
+    challenge: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = moment(default=True)
+    __table_args__ = (CheckConstraint("purpose IN ('register','sign_in','proof')", name="purpose"),)
 
 
 class OutboxEntry(Base):
