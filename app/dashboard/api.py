@@ -31,7 +31,7 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 MOST_NAME_CHARACTERS = 100
 MOST_FILTER_CHARACTERS = 256
 MOST_EVENTS = 1000
-TEXTS = ("event", "app_version", "platform", "session", "device", "path", "q")
+TEXTS = ("event", "app_version", "platform", "session", "device", "identity", "path", "q")
 
 
 def the_app(app_id: str) -> AppRef:

@@ -18,7 +18,7 @@ from app.jobs.registry import Job, JobUnfinished
 from app.store import audit, deletions
 from app.store.apps import AppRef
 from app.store.audit import Action
-from app.store.filters import Filters
+from app.store.filters import Filters, veiled
 from app.store.outbox import Claim
 from app.store.tables import Deletion
 
@@ -36,6 +36,7 @@ def delete_events(claim: Claim) -> None:
     while step := deletions.step(claim.organisation_id, claim.arguments["deletion_id"]):
         if step.is_over:
             _write_down(Action.DELETED, step.deletion, deleted=step.deletion.deleted)
+            step.deletion.filters = veiled(step.deletion.filters)  # what was erased is named nowhere any more
         db.session.commit()
         if time.monotonic() > ends_at:
             raise JobUnfinished
@@ -45,7 +46,7 @@ DELETE_EVENTS: Final = Job("delete_events", Queue.LOW, delete_events, timeout_se
 
 
 def _write_down(action: Action, deletion: Deletion, **details: Any) -> None:
-    passing = " ".join(f"{name}={value}" for name, value in sorted(deletion.filters.items()))
+    passing = " ".join(f"{name}={value}" for name, value in sorted(veiled(deletion.filters).items()))
     own = deletion.organisation_id
     audit.record(action, "events", deletion.id, organisation_id=own, filters=passing, **details)
 
@@ -128,6 +129,7 @@ def _shown(deletion: Deletion) -> dict[str, Any]:
         "asked_at": deletion.asked_at,
         "starts_at": deletion.starts_at,
         "deleted": deletion.deleted,
+        "reached_at": deletion.reached_at,  # what came later is done
         "finished_at": deletion.finished_at,
     }
 

@@ -32,7 +32,7 @@ Place = tuple[datetime, str]  # an event's, in the order of time: received_at an
 FIELDS = f"""
     e.event_id::text, e.message_id, e.event_name, e.verdict, e.violations::text, e.violations_omitted,
     e.received_at, e.plan_version, e.payload::text, e.envelope::text, e.platform, e.app_version, e.session_id,
-    e.device_id, {ORIGIN} AS origin
+    e.device_id, {ORIGIN} AS origin, e.identity
 """
 
 
@@ -239,4 +239,5 @@ def as_json(row: Any) -> dict[str, Any]:
         "session_id": row[12],
         "device_id": row[13],
         "origin": row[14],
+        "identity": row[15],
     }

@@ -1,5 +1,6 @@
 """Deleting by filter: within five minutes it can be undone, then a job does it in slices, and no figure is off."""
 
+import hashlib
 import random
 from typing import Any
 
@@ -102,6 +103,30 @@ def test_nothing_is_deleted_by_a_slip(
     answer = ask(client, world.alice, query)
     assert (answer.status_code, answer.get_json()["code"]) == (status, code)
     assert rows_of(owner, "SELECT count(*) FROM deletions") == [(0,)]
+
+
+@pytest.mark.parametrize(("sent_as", "asked_as"), [("identity", "identity"), ("deviceId", "device")])
+def test_somebody_is_erased_from_events_counts_and_every_record_of_it(
+    client: FlaskClient, world: World, owner: Any, sent_as: str, asked_as: str
+) -> None:
+    theirs = {"event": "buy", sent_as: "ada@example.org"}
+    world.alice.send(client, [theirs, theirs | {"event": "look"}, {"event": "buy", sent_as: "bob"}])
+    world.charlie.send(client, [theirs])
+    fold()
+    answer = ask(client, world.alice, f"{asked_as}=ada@example.org")
+    assert answer.get_json()["filters"][asked_as] == "ada@example.org", "until it is done it can be read"
+    let_the_grace_pass(owner)
+    work()
+    assert names(client, world.alice) == ["buy"]
+    assert names(client, world.charlie) == ["buy"]
+    fold()
+    keys = "app_id, at, event_name, verdict, platform, app_version"
+    assert counted("tallies", keys, 15) == plain_tallies(owner, 15)
+    veiled = "sha256:" + hashlib.sha256(b"ada@example.org").hexdigest()[:16]
+    (shown,) = world.alice.get(client, "/api/apps/shop/deletions").get_json()["deletions"]
+    assert (shown["deleted"], shown["filters"][asked_as]) == (2, veiled)
+    told = rows_of(owner, "SELECT details->>'filters' FROM audit_log WHERE kind = 'events' ORDER BY id")
+    assert [veiled in filters and "ada" not in filters for (filters,) in told] == [True, True]
 
 
 @pytest.mark.parametrize("seed", [1, 2])

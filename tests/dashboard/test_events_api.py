@@ -78,6 +78,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(client: FlaskClient, fil
         ("app_version=1.0", ["1"]),
         ("session=s1", ["2"]),
         ("device=d1", []),
+        ("identity=i1", []),
         ("origin=user&event=buy", ["4", "2", "1"]),
         ("origin=system", []),
         ("q=100%25 MATCH_", ["3"]),

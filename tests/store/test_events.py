@@ -93,6 +93,7 @@ ENTRY = {
     "session_id": "s1",
     "device_id": "d1",
     "origin": "system",
+    "identity": "i1",
     "violations": [{"kind": "type_mismatch", "path": "price"}, {"kind": "missing_property", "path": "sku"}],
 }
 
@@ -109,6 +110,7 @@ PAYLOAD = '{"colour": "Ruby"}'
         ("session", "s1", "s2"),
         ("device", "d1", "d2"),
         ("origin", "system", "user"),
+        ("identity", "i1", "i2"),
         ("q", "ruby", "blue"),
         ("q", "BUY", "sell"),
         ("kind", "missing_property", "empty_value"),

@@ -28,7 +28,7 @@ from app.store.filters import Origin
 EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
 FILTERS: dict[str, Schema] = {
     **dict.fromkeys(
-        ("event", "path", "app_version", "platform", "session", "device", "q"),
+        ("event", "path", "app_version", "platform", "session", "device", "identity", "q"),
         {"type": "string", "maxLength": 256},
     ),
     "origin": {"enum": list(Origin)},
@@ -57,6 +57,7 @@ DELETION = object_of(
         "asked_at": MOMENT,
         "starts_at": MOMENT,
         "deleted": COUNT,
+        "reached_at": {"type": ["string", "null"], "format": "date-time"},
         "finished_at": {"type": ["string", "null"], "format": "date-time"},
     }
 )

@@ -48,6 +48,7 @@ function head(entry, page) {
     ["App", entry.app_version],
     ["Platform", entry.platform],
     ["Origin", entry.origin === "system" && "system event"],
+    ["Identity", entry.identity && followed("identity", entry.identity, page)],
     ["Device", entry.device_id && followed("device", entry.device_id, page)],
     ["Session", entry.session_id && followed("session", entry.session_id, page)],
   ].filter(([, value]) => value);

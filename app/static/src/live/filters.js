@@ -2,7 +2,7 @@
 
 import { byId, h, icon } from "../dom.js";
 
-const NAMES = ["event", "verdict", "origin", "q", "kind", "path", "app_version", "platform", "session", "device"];
+const NAMES = ["event", "verdict", "origin", "q", "kind", "path", "app_version", "platform", "session", "device", "identity"];
 // These have a control of their own in sight; the others stand as chips once they are set.
 const IN_SIGHT = new Set(["event", "verdict", "origin", "q"]);
 const TYPING_MS = 300;
