@@ -38,6 +38,8 @@ def import_plan(app_id: str) -> Response:
     large file is answered 202 once it is safe, and read by a worker.
     """
     app = the_app(app_id)
+    if request.mimetype.startswith("multipart/"):
+        raise Refusal("unsupported_media_type", "Send the file itself as the body, not a form.", 415)
     format_, asked = asked_for(request.args)
     body = import_api.small_body(format_)
     if body is None:

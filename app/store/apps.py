@@ -67,6 +67,8 @@ def by_write_key_hash(key_hash: bytes) -> Sender | None:
 
 def find(organisation_id: int, slug: str) -> AppRef | None:
     """One app of this organisation; another organisation's is not found."""
+    if "\x00" in slug:  # no text of PostgreSQL's, and no driver's either
+        return None
     row = db.session.execute(
         _refs().where(App.organisation_id == organisation_id, App.slug == slug)
     ).one_or_none()
