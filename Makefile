@@ -59,6 +59,11 @@ bench: $(VENV)/installed-dev ## Measure ratios in one run on a stack of its own 
 	@$(IN_VENV) -m local build
 	@exec $(IN_VENV) -m loadtests bench
 
+.PHONY: flame
+flame: $(VENV)/installed-dev ## Draw where a worker's time goes while events come in (flame.svg); needs wrk
+	@$(IN_VENV) -m local build
+	@exec $(IN_VENV) -m loadtests flame
+
 .PHONY: faults
 faults: $(VENV)/installed-dev ## Kill every kind of process while a ledger client sends (ROUNDS, KINDS, SEED), then compare
 	@$(IN_VENV) -m local build

@@ -1,10 +1,10 @@
-"""The commands behind the Makefile: `python -m loadtests load`, `bench`, `faults`, `viewers`."""
+"""The commands behind the Makefile: `python -m loadtests load`, `bench`, `flame`, `faults`, `viewers`."""
 
 import sys
 
 from gevent import monkey
 
-if sys.argv[1:] != ["bench"]:  # whose bare inserts need real threads
+if sys.argv[1:] not in (["bench"], ["flame"]):  # which need real threads beside a process that they wait for
     monkey.patch_all()
 
 import os  # noqa: E402
@@ -30,6 +30,10 @@ def main() -> int:
                 from loadtests import bench
 
                 return 0 if bench.run(var, os.environ) else 1
+            case "flame":
+                from loadtests import flame
+
+                return 0 if flame.run(var, os.environ) else 1
             case "faults":
                 from loadtests import faults
 

@@ -34,7 +34,7 @@ def p99s(task: Task, runs: int) -> list[float]:
 
 def _run(task: Task) -> float:
     done = subprocess.run(  # noqa: S603  (our own program)
-        [sys.executable, "-m", "loadtests.viewers"],
+        [sys.executable, "-m", "loadtests.audience"],
         input=json.dumps(asdict(task)), capture_output=True, text=True, cwd=PROJECT, check=False,
     )  # fmt: skip
     if done.returncode:

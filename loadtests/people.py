@@ -42,16 +42,19 @@ class Accounts:
     """Accounts that may still sign in within their hour. Registrations bring new ones."""
 
     def __init__(self) -> None:
-        self._usable: deque[Account] = deque()
+        self._usable: deque[tuple[Account, int]] = deque()  # with how often it still may
 
     def add(self, account: Account) -> None:
-        self._usable.extend([account] * SIGN_INS_PER_ACCOUNT)
+        self._usable.append((account, SIGN_INS_PER_ACCOUNT))
 
     def next(self) -> Account:
         """The one that waited longest. Raises Trouble where none is left: the run is to stay within the limits."""
         if not self._usable:
             raise Trouble("No account may sign in any more within this hour; start with more USERS.")
-        return self._usable.popleft()
+        account, left = self._usable.popleft()
+        if left > 1:  # behind all others: two sign-ins of one account at once would end each other's codes
+            self._usable.append((account, left - 1))
+        return account
 
 
 class Postman:

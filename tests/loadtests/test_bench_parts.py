@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from loadtests import bench_growth, bench_live, stacks
-from loadtests.people import Member, Postman, Shop, event
+from loadtests.people import SIGN_INS_PER_ACCOUNT, Account, Accounts, Member, Postman, Shop, event
 from local.demo import Trouble
 from tests.conftest import Stack
 
@@ -64,3 +64,14 @@ def test_both_grown_and_empty_are_asked_everything(running: stacks.Stack) -> Non
         assert bench_growth.quickness(question, sides, times=1) > 0
     with pytest.raises(Trouble, match="404"):
         bench_growth.quickness("/api/apps/nobodys/summary", sides, times=1)
+
+
+def test_an_account_signs_in_again_only_after_all_others() -> None:
+    """Two sign-ins of one account at once end each other's codes: failures of the load test, not of the product."""
+    accounts = Accounts()
+    made = [Account.new() for _ in range(3)]
+    for account in made:
+        accounts.add(account)
+    assert [accounts.next() for _ in range(3 * SIGN_INS_PER_ACCOUNT)] == made * SIGN_INS_PER_ACCOUNT
+    with pytest.raises(Trouble, match="No account"):
+        accounts.next()
