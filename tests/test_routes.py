@@ -182,6 +182,7 @@ DANGEROUS = {
     "organisation.close",
     "members_api.hand_over",
     "authenticator.begin",
+    "authenticator.confirm",
     "authenticator.renew_recovery_codes",
     "authenticator.remove",
     "passkey_pages.begin",

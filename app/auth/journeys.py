@@ -58,6 +58,7 @@ def login(email: str, password: str) -> bool:
     if devices.is_remembered(person.id) and arrival.arrive(person.id):
         db.session.commit()
         return True
+    browser.change_id()  # half way in is a privilege, too
     _challenge(AUTHENTICATOR if authenticators.is_on(person.id) else LOGIN, address, user_id=person.id)
     return False
 

@@ -34,6 +34,7 @@ def show() -> ResponseReturnValue:
 
 @blueprint.post("/confirm")
 @require(Permission.READ)
+@recently_proven
 def confirm() -> ResponseReturnValue:
     """The app's first code switches it on; the recovery codes are shown in this answer and nowhere else."""
     try:

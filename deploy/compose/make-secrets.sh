@@ -21,6 +21,7 @@ keep database_url "postgresql://live_validation_app:$(password)@postgres/live_va
 keep ingest_database_url "postgresql://live_validation_ingest:$(password)@postgres/live_validation"
 keep migrate_database_url "postgresql://live_validation_migrate:$(password)@postgres/live_validation"
 keep secret_key "$(password)"
+keep encryption_keys "$(password)"
 for server in redis redis-cache; do
 	word=$(password)
 	keep "${server}_url" "redis://live_validation:$word@$server:6379/0"

@@ -162,7 +162,10 @@ def test_a_key_is_its_own_proof(world: World, flask_app: Any) -> None:
         ("/organisation/members/1/role", {"role": "owner"}),
         ("/organisation/close", {"name": "x"}),
         ("/account/authenticator/begin", {}),
+        ("/account/authenticator/confirm", {"code": "123456"}),
         ("/account/authenticator/recovery-codes", {}),
+        ("/account/passkeys/new", {"name": "phone"}),
+        ("/account/passkeys/1/remove", {}),
         ("/account/authenticator/remove", {}),
     ],
 )

@@ -38,6 +38,19 @@ def test_the_id_changes_at_sign_in_and_the_old_one_is_dead(visitor: Visitor, red
     assert len(session_keys(redis_operator)) == 1
 
 
+def test_the_id_changes_after_the_password_and_the_old_one_is_dead(
+    visitor: Visitor, redis_operator: Redis
+) -> None:
+    visitor.join()
+    visitor.post("/auth/logout")
+    visitor.token()
+    before, keys_before = visitor.cookie, session_keys(redis_operator)
+    assert visitor.login().status_code == 202
+    assert visitor.cookie != before
+    assert not session_keys(redis_operator) & keys_before
+    assert visitor.verify(visitor.mailed_code()).status_code == 200
+
+
 def test_the_id_changes_with_the_role_and_the_old_one_is_dead(
     visitor: Visitor, owner: Owner, redis_operator: Redis
 ) -> None:

@@ -55,6 +55,7 @@ def secrets(made: Path, operator: Mapping[str, Any], tmp_path_factory: pytest.Te
         "redis-cache_url": given["REDIS_CACHE_URL"],
         "mail_url": given["MAIL_URL"],
         "secret_key": (made / "secret_key").read_text(),
+        "encryption_keys": (made / "encryption_keys").read_text(),
     }
     for name, content in told.items():
         (folder / name).write_text(f"{content}\n")
