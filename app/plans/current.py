@@ -20,7 +20,7 @@ MOST_PLANS: Final = 128
 # the newer one, it is the second that is promised.
 GRACE_SECONDS: Final = 0.4
 # For how long events are compiled ahead; the rest are when first judged.
-AHEAD_SECONDS: Final = 0.3
+AHEAD_SECONDS: Final = 0.2
 # Below this a plan is read faster than a thread could be asked to.
 SMALL_CHARACTERS: Final = 20_000
 HIT: Final = metrics.CACHE.labels("rules", "hit")

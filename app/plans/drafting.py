@@ -15,12 +15,14 @@ from app.plans import content as contents
 from app.plans import diff, operations, publishing
 from app.plans.aside import aside
 from app.plans.content import Content
+from app.plans.current import current
 from app.plans.operations import Operation
 from app.plans.publishing import MERGE, Edition
 from app.store import drafts, plans
 from app.store.apps import AppRef
 from app.store.drafts import Draft, NewDraft
 from app.store.plans import Base, By
+from app.validation.compile import CompiledPlan
 from app.validation.problems import PlanInvalid
 
 EDITOR: Final = "editor"
@@ -94,7 +96,7 @@ def preview(app: AppRef) -> dict[str, Any]:
     """What publishing the draft would change, in words, and what of it would be refused. Raises Refusal `no_draft`."""
     draft, content = needed(app)
     before = publishing.in_force(app, draft.current_version)
-    problems = aside(problems_of, content)
+    problems = aside(problems_of, content, current(app))
     told = publishing.told(aside(diff.changes, before, content))
     return told | {
         "problems": problems,
@@ -102,10 +104,10 @@ def preview(app: AppRef) -> dict[str, Any]:
     }
 
 
-def problems_of(content: Content) -> list[dict[str, Any]]:
-    """What keeps a content from being published, as the API tells it."""
+def problems_of(content: Content, older: CompiledPlan | None = None) -> list[dict[str, Any]]:
+    """What keeps a content from being published, as the API tells it. older: the version in force."""
     try:
-        operations.check(content)
+        operations.check(content, older=older)
     except PlanInvalid as bad:
         return [problem.as_json() for problem in bad.problems]
     return []
@@ -119,7 +121,7 @@ def publish(app: AppRef, revision: int, by: By, note: str, *, overwrite: bool = 
     """
     draft, content = needed(app)
     _check_revision(app, draft, revision)
-    aside(operations.check, content)  # it may have been begun under an older release
+    aside(operations.check, content, older=current(app))  # it may have been begun under an older release
     seen = draft.current_version if overwrite else draft.base_version
     source = draft.source_format or EDITOR
     version = publishing.publish(app, Edition(content, source, by, note=note, version=seen or 0))

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from app.plans.content import LONGEST_NAME, Content, complete, identity
-from app.validation.compile import compile_plan
+from app.validation.compile import CompiledPlan, compile_plan
 from app.validation.problems import PlanInvalid, Problem
 
 Operation = dict[str, Any]
@@ -57,12 +57,15 @@ def change(content: Content, operations: Sequence[Any]) -> list[Operation]:
     return undo[::-1]
 
 
-def check(content: Content, names: set[str] | None = None) -> None:
-    """Raises PlanInvalid where the plan (or these events of it, which costs less) could not judge."""
+def check(content: Content, names: set[str] | None = None, older: CompiledPlan | None = None) -> None:
+    """Raises PlanInvalid where the plan (or these events of it, which costs less) could not judge.
+
+    older: a version in use; what did not change since is not compiled again.
+    """
     some = content["events"]
     if names is not None:
         some = {name: some[name] for name in names if name in some}
-    compile_plan({**content, "events": some}, 0)
+    compile_plan({**content, "events": some}, 0, older=older)
 
 
 def _named(operation: Operation) -> set[str]:

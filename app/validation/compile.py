@@ -60,9 +60,11 @@ class CompiledPlan:
             self._near = NearNames(self.events if len(self.events) <= MOST_INDEXED_NAMES else ())
         return self._near.nearest(name)
 
-    def problems(self) -> list[Problem]:
-        """Everything that keeps the plan from being used, event by event."""
-        return [reason.at(event=event.name) for event in self.events.values() for reason in event.problems()]
+    def problems(self, known: Mapping[str, PlannedEvent] | None = None) -> list[Problem]:
+        """Everything that keeps the plan from being used, event by event; but for those that are known to judge."""
+        known = known or {}
+        unknown = (event for event in self.events.values() if known.get(event.name) is not event)
+        return [reason.at(event=event.name) for event in unknown for reason in event.problems()]
 
 
 def compile_plan(
@@ -76,7 +78,7 @@ def compile_plan(
 
     `is_checked`: the content passed this function before, as every published version did. Its events are then
     compiled when first judged: a new version of a large plan must not hold up the process that takes it into
-    use. `older`: a version whose events serve on where nothing about them changed, compiled as they are.
+    use. `older`: a version in use, whose events serve on where nothing about them changed, as they are.
     """
     definitions = content.get("events")
     if not isinstance(definitions, dict):
@@ -88,7 +90,7 @@ def compile_plan(
     made = (maker.event(name, given) for name, given in definitions.items())
     events = (_known(known.get(event.name), event) for event in made)
     plan = CompiledPlan(version, events, options)
-    if not is_checked and (problems := problems or plan.problems()):
+    if not is_checked and (problems := problems or plan.problems(known)):
         raise PlanInvalid(problems)
     return plan
 

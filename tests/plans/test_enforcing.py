@@ -20,6 +20,7 @@ from app.plans.publishing import Edition
 from app.store import apps, plans, tenancy
 from app.store.apps import AppRef
 from app.store.tables import LogEntry, PlanEnforcement
+from app.validation.problems import PlanInvalid
 from tests.conftest import eventually
 from tests.world import World
 
@@ -107,6 +108,15 @@ def test_what_is_around_an_event_is_part_of_it(changed: str) -> None:
     after = current.compile_plan(new, 2, older=before)
     assert all(same.events[name] is before.events[name] for name in ("buy", "push"))
     assert after.events["push" if changed == "bundles" else "buy"] is not before.events["buy"]
+
+
+def test_what_is_in_use_is_not_checked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A draft in which one event of many changed is checked in the time of one."""
+    older = current.compile_plan(plan_of(buy="number", view="text"), 1)
+    monkeypatch.setattr(older.events["view"], "problems", lambda: pytest.fail("checked again"))
+    current.compile_plan(plan_of(buy="text", view="text"), 2, older=older)
+    with pytest.raises(PlanInvalid, match="colour"):
+        current.compile_plan(plan_of(buy="colour", view="text"), 2, older=older)
 
 
 def test_a_stored_verdict_names_the_version_that_judged(

@@ -119,7 +119,9 @@ def test_only_what_was_touched_is_compiled_again(monkeypatch: pytest.MonkeyPatch
     compiled: list[set[str]] = []
     compile_plan = operations.compile_plan
     monkeypatch.setattr(
-        operations, "compile_plan", lambda c, v: compiled.append(set(c["events"])) or compile_plan(c, v)
+        operations,
+        "compile_plan",
+        lambda c, v, **more: compiled.append(set(c["events"])) or compile_plan(c, v, **more),
     )
     done({"op": "set_rule", "event": "buy", "path": "sku", "set": {"required": True}})
     assert compiled == [{"buy"}]
