@@ -31,6 +31,23 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 MOST_NAME_CHARACTERS = 100
 MOST_FILTER_CHARACTERS = 256
 MOST_EVENTS = 1000
+EVENT_FIELDS = (
+    "event_id",
+    "message_id",
+    "name",
+    "verdict",
+    "violations",
+    "violations_omitted",
+    "received_at",
+    "plan_version",
+    "payload",
+    "envelope",
+    "platform",
+    "app_version",
+    "session_id",
+    "device_id",
+    "origin",
+)
 TEXTS = ("event", "app_version", "platform", "session", "device", "identity", "path", "q")
 
 
@@ -97,10 +114,11 @@ def list_events(app_id: str) -> Response:
     app = the_app(app_id)
     limit = whole_number("limit", default=50, least=1, most=MOST_EVENTS)
     cursor = request.args.get("cursor")
+    wanted = asked_fields()
     found = events.page(app.id, asked_filters(), limit, decode_cursor(cursor) if cursor else None)
     return json_response(
         {
-            "events": [stream.with_sentences(event) for event in found.events],
+            "events": [_projected(stream.with_sentences(event), wanted) for event in found.events],
             "next_cursor": encode_cursor(found.looked_to) if found.looked_to else None,
             "searched_to": found.looked_to[0] if found.looked_to else None,
         }
@@ -175,6 +193,21 @@ def live(app_id: str) -> Response:
     frames = stream.follow(app.id, app.organisation_id, asked_filters(), cursor, may_stay())
     db.session.remove()  # a stream is open for minutes; its first query's connection is not
     return Response(frames, content_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+def asked_fields() -> list[str] | None:
+    """The members that `fields` names; None: all. Raises Refusal `bad_filter`."""
+    given = request.args.get("fields")
+    if not given:
+        return None
+    wanted = given.split(",")
+    if unknown := [name for name in wanted if name not in EVENT_FIELDS]:
+        raise Refusal("bad_filter", f"`fields` names members of an event; `{unknown[0][:40]}` is none.")
+    return wanted
+
+
+def _projected(event: dict[str, Any], wanted: list[str] | None) -> dict[str, Any]:
+    return event if wanted is None else {name: event[name] for name in wanted if name in event}
 
 
 def asked_filters() -> Filters:

@@ -14,6 +14,7 @@ from app import extensions, metrics
 from app.auth.require import Permission, open_door, require
 from app.dashboard import api, keys_api, plan_table, settings_api
 from app.dashboard.assets import asset, embedded
+from app.dashboard.snippets import EXAMPLE_EVENT, snippets
 from app.errors import Refusal
 from app.live import stream
 from app.plans.content import from_text
@@ -26,7 +27,6 @@ from app.validation.model import ViolationKind
 blueprint = Blueprint("pages", __name__)
 blueprint.app_template_global("asset")(asset)
 
-EXAMPLE_EVENT = '{"eventName": "hello", "payload": {"answer": 42}}'
 # Which field of the form a refusal is about; any other stands above the form.
 FIELD_OF = {"bad_name": "name", "bad_app_id": "app_id", "app_id_taken": "app_id"}
 
@@ -173,6 +173,7 @@ def _show_key(app: AppRef, write_key: str, title: str) -> str:
         title=title,
         write_key=write_key,
         curl=curl_line(app.slug, write_key),
+        snippets=snippets(ingest_url(app.slug), write_key),
     )
 
 
@@ -199,6 +200,7 @@ def live(app_id: str) -> ResponseReturnValue:
         received=sum(counts.values()),
         pass_rate=pass_rate(counts),
         curl=curl_line(app_id),
+        snippets=snippets(ingest_url(app_id), "<write key>"),
         kinds=list(ViolationKind),
         page_data=embedded(addresses(app_id) | started),
     )

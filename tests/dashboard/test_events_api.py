@@ -92,9 +92,21 @@ def test_the_server_filters(client: FlaskClient, filled: World, query: str, foun
     assert ids(listed(filled, client, f"?{query}")) == found
 
 
+def test_only_the_asked_members_are_answered(client: FlaskClient, filled: World) -> None:
+    (event,) = listed(filled, client, "?limit=1&fields=name,verdict,payload")["events"]
+    assert list(event) == ["name", "verdict", "payload"]
+    (whole,) = listed(filled, client, "?limit=1")["events"]
+    names = ",".join(whole)
+    assert listed(filled, client, f"?limit=1&fields={names}")["events"] == [whole], (
+        "every member can be asked for"
+    )
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
+        ("fields=name,secret", "bad_filter"),
+        ("fields=,", "bad_filter"),
         ("limit=0", "bad_filter"),
         ("limit=-1", "bad_filter"),
         ("limit=1001", "bad_filter"),

@@ -126,6 +126,7 @@ DESCRIBED: dict[str, Described] = {
         query={
             "limit": {"type": "integer", "minimum": 1, "maximum": MOST_EVENTS, "default": 50},
             "cursor": TEXT,
+            "fields": {"type": "string", "examples": ["name,verdict"]},
             **FILTERS,
             "from": MOMENT,
             "to": MOMENT,

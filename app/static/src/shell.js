@@ -1,6 +1,7 @@
 // What every page has: menus that close, copy buttons, times in the viewer's zone, forms that send once.
 
 import { copyFrom } from "./copy.js";
+import { byId, isTyping } from "./dom.js";
 import { localise } from "./time.js";
 
 const AGO_REFRESH_MS = 30_000;
@@ -22,6 +23,16 @@ addEventListener("keydown", (key) => {
   if (!open) return;
   open.open = false;
   open.querySelector("summary").focus();
+});
+
+// The live page has a keyboard of its own (live/keys.js).
+addEventListener("keydown", (key) => {
+  if (key.ctrlKey || key.metaKey || key.altKey || isTyping(key.target) || document.querySelector("dialog[open], .page-live")) return;
+  const target = { "?": byId("keyboard-help"), "/": document.querySelector("main [type=search], main [name=q], .scope-form input") }[key.key];
+  if (!target) return;
+  key.preventDefault();
+  if (key.key === "?") target.showModal();
+  else target.focus();
 });
 
 addEventListener("submit", (submit) => {
