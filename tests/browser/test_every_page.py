@@ -19,7 +19,8 @@ def test_no_page_has_a_serious_violation(app: SendingApp, theme: Theme) -> None:
     for path in PAGES:
         app.page.goto(path.format(app=app.path, event=sent["results"][0]["event_id"]))
         found[path] = violations(app.page)
-    assert {path: said for path, said in found.items() if said} == {}
+    said = "\n".join(f"{path} {each}" for path, of_page in found.items() for each in of_page)
+    assert not said, said
 
 
 def test_the_keyboard_explains_itself_on_every_page(app: SendingApp) -> None:

@@ -42,7 +42,7 @@ def begin(alice: Owner, path: str, **fields: str) -> str:
 
 def test_an_unplanned_event_is_one_click_from_the_draft_and_says_what_was_seen(alice: Owner) -> None:
     for path in ("/apps/shop/events", "/apps/shop/events/named?name=view"):
-        assert "Add view to the plan's draft" in alice.page(path)
+        assert "Add to the draft: view" in alice.page(path)
     page = alice.page(begin(alice, "infer", event="view"))
     for told in ("in 40 of 40", "from 0 to 39", "null 40 times", "as text 20, integer 20", "0 to 2 items"):
         assert told in page

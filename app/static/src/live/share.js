@@ -1,6 +1,6 @@
 // This view for somebody else, or for the phone in one's hand: its address, to copy or as a QR code.
 
-import { byId } from "../dom.js";
+import { byId, h } from "../dom.js";
 
 const LOOPBACK = /^(localhost|127\.|\[::1\]$)/;
 
@@ -9,7 +9,9 @@ export function makeShare(qrUrl, query) {
   const dialog = byId("share");
 
   function open() {
-    byId("share-code").src = `${qrUrl}${query("?")}`;
+    const src = `${qrUrl}${query("?")}`;
+    const code = h("img", { src, class: "share-code", alt: "QR code of the address below", width: 240, height: 240 });
+    byId("share-code").replaceChildren(code);
     byId("share-link").textContent = `${location.origin}${location.pathname}${query("?")}`;
     byId("share-loopback").hidden = !LOOPBACK.test(location.hostname);
     dialog.showModal();
