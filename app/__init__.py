@@ -59,6 +59,7 @@ from app.dashboard import (
     version_api,
 )
 from app.dashboard.openapi import views as openapi
+from app.dashboard.reports import views as reports
 from app.ingest import batches, refused, slices, upkeep
 from app.ingest import routes as ingest_routes
 from app.jobs import cli
@@ -143,4 +144,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(deletions.blueprint)
     flask_app.register_blueprint(job_pages.blueprint)
     flask_app.register_blueprint(refused_pages.blueprint)
+    flask_app.register_blueprint(reports.blueprint)
     return flask_app

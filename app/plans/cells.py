@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,7 +16,8 @@ DELIMITERS: Final = ",;\t|"
 # How Excel may say which delimiter it used, on a line of its own before the header.
 SEPARATOR_LINE: Final = "sep="
 # With these a spreadsheet begins a formula or a command.
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+# Some skip the blanks before it, and all see no NUL.
+FORMULA: Final = re.compile(r"['\s\x00\u200b\ufeff]*(?:[=+\-@＝＋－＠]|(?<=[\t\r]))")
 # Files that are often named .csv, and are none: zip (XLSX), OLE (XLS), PDF, PNG, GIF, JPEG, executables.
 FOREIGN: Final = (
     b"PK\x03\x04",
@@ -104,12 +106,12 @@ def guarded(cell: str) -> str:
 
     CWE-1236; the full-width forms too, which some spreadsheets fold. `unguarded` takes exactly that away again.
     """
-    return f"'{cell}" if cell.lstrip("'").startswith(FORMULA) else cell
+    return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def unguarded(cell: str) -> str:
     """The cell without the apostrophe that `guarded` put before it."""
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
 
 
 def check_size(line: int, cells: list[str], count: int) -> None:

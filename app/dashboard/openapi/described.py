@@ -3,9 +3,27 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.dashboard.openapi.schemas import Schema, ref
+from app.dashboard.openapi.schemas import KIND, MOMENT, VERDICT, Schema, ref
+from app.dashboard.scope import RANGES
+from app.store.filters import Origin
 
 ERROR = ref("Error")
+FILTERS: dict[str, Schema] = {
+    **dict.fromkeys(
+        ("event", "path", "app_version", "platform", "session", "device", "identity", "q"),
+        {"type": "string", "maxLength": 256},
+    ),
+    "origin": {"enum": list(Origin)},
+    "verdict": VERDICT,
+    "kind": KIND,
+}
+SCOPE: dict[str, Schema] = {
+    "range": {"enum": list(RANGES)},
+    "from": MOMENT,
+    "to": MOMENT,
+    "platform": {"type": "string", "maxLength": 256},
+    "app_version": {"type": "string", "maxLength": 256},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,42 +6,23 @@ example that is not answered as it says.
 
 from app.dashboard.api import MOST_EVENTS
 from app.dashboard.insight_pages import STATES
-from app.dashboard.openapi.described import ERROR, Described, Example
+from app.dashboard.openapi.described import ERROR, FILTERS, SCOPE, Described, Example
 from app.dashboard.openapi.exchange import EXCHANGE
 from app.dashboard.openapi.members import MEMBERS
 from app.dashboard.openapi.plans import PLANS
+from app.dashboard.openapi.reports import REPORTS
 from app.dashboard.openapi.schemas import (
     COUNT,
     FLAG,
-    KIND,
     MOMENT,
     TEXT,
-    VERDICT,
     Schema,
     list_of,
     object_of,
     ref,
 )
-from app.dashboard.scope import RANGES
-from app.store.filters import Origin
 
 EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
-FILTERS: dict[str, Schema] = {
-    **dict.fromkeys(
-        ("event", "path", "app_version", "platform", "session", "device", "identity", "q"),
-        {"type": "string", "maxLength": 256},
-    ),
-    "origin": {"enum": list(Origin)},
-    "verdict": VERDICT,
-    "kind": KIND,
-}
-SCOPE: dict[str, Schema] = {
-    "range": {"enum": list(RANGES)},
-    "from": MOMENT,
-    "to": MOMENT,
-    "platform": {"type": "string", "maxLength": 256},
-    "app_version": {"type": "string", "maxLength": 256},
-}
 SENT = (
     Example("one event", EVENT, 200),
     Example("an array", [{**EVENT, "messageId": "m-2"}, {"eventName": "buy"}], 200),
@@ -156,6 +137,7 @@ DESCRIBED: dict[str, Described] = {
     ),
     **PLANS,
     **EXCHANGE,
+    **REPORTS,
     "keys_api.list_api_keys": Described("Keys", {200: object_of({"keys": list_of(ref("Key"))})}),
     "keys_api.create_api_key": Described(
         "Keys",
