@@ -46,6 +46,7 @@ EVENT_FIELDS = (
     "app_version",
     "session_id",
     "device_id",
+    "identity",
     "origin",
 )
 TEXTS = ("event", "app_version", "platform", "session", "device", "identity", "path", "q")
