@@ -44,14 +44,22 @@ def copied(name: str, folders: Iterable[Path]) -> Path:
         for original in folders:
             shutil.copytree(original, unfinished / original.name, symlinks=True)
         unfinished.chmod(0o755)
-        unfinished.rename(copy)
+        try:
+            unfinished.rename(copy)
+        except OSError:  # another stack made it meanwhile
+            shutil.rmtree(unfinished)
+            if not copy.exists():
+                raise
     return copy
 
 
 def _forget_the_temporary() -> None:
     """Remove what belonged to tests and tries: their `var` was in the temporary folder, and is gone."""
     for owner in OUTSIDE.glob("*.var"):
-        var = Path(owner.read_text())
+        try:
+            var = Path(owner.read_text())
+        except FileNotFoundError:  # another stack that starts or ends now was quicker
+            continue
         place = owner.with_suffix("")
         is_running = (
             place / "data" / "postmaster.pid"
