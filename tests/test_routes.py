@@ -56,6 +56,7 @@ GUARDED = {
     "reports.show": "read",
     "reports.take_results": "read",
     "reports.take_summary": "read",
+    "reports.take_sign_off": "read",
     "study_api.begin_backtest": "edit_plan",
     "study_api.infer": "edit_plan",
     "study_api.list_studies": "read",

@@ -24,4 +24,11 @@ REPORTS: dict[str, Described] = {
         examples=(Example("of all time, for a program", "", 200, query="?format=ndjson&range=all"),),
         media_type="text/csv",
     ),
+    "reports.take_sign_off": Described(
+        "Reports",
+        {200: TEXT, 404: ERROR, 422: ERROR},
+        query=SCOPE,
+        examples=(Example("of the last month", "", 200, query="?range=month"),),
+        media_type="application/pdf",
+    ),
 }

@@ -12,6 +12,7 @@ from app.store import catalogue, violations
 from app.store import summary as counted
 from app.store.apps import AppRef
 from app.store.summary import NO_EVENTS
+from app.store.violations import Group
 
 MOST_GROUPS: Final = 10_000
 TITLES: Final = (
@@ -67,13 +68,18 @@ def items(asked: Asked, app: AppRef) -> list[Item]:
     ]
 
 
-def _by_event(asked: Asked, names: list[counted.Row]) -> dict[str, list[dict[str, Any]]]:
+def groups_of(asked: Asked) -> list[Group]:
+    """All groups of violations in the scope, most frequent first. Raises Refusal `too_large`."""
     groups = violations.groups(asked.scope, asked.step_minutes, MOST_GROUPS + 1)
     if len(groups) > MOST_GROUPS:
         message = f"There are more than {MOST_GROUPS:,} groups of violations. Choose a shorter time."
         raise Refusal("too_large", message, 422)
+    return groups
+
+
+def _by_event(asked: Asked, names: list[counted.Row]) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for issue in insight.with_shares(asked, groups, names):
+    for issue in insight.with_shares(asked, groups_of(asked), names):
         found[issue.group.event_name].append(insight.issue_json(issue))
     return found
 

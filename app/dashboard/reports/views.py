@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.auth.require import Permission, require
 from app.dashboard import api, pages, scope
 from app.dashboard.api import one_of, the_app
-from app.dashboard.reports import results, summary
+from app.dashboard.reports import results, sign_off, signing, summary
 from app.dashboard.reports.files import FORMATS, Item, Shape, file_name, whole
 from app.dashboard.reports.results import RESULTS
 from app.dashboard.reports.summary import SUMMARY
@@ -64,6 +64,16 @@ def take_summary(app_id: str) -> Response:
     app, format_ = the_app(app_id), asked_format()
     snapshot.begin()
     return as_file(app, format_, SUMMARY, summary.items(scope.asked([app]), app))
+
+
+@blueprint.get("/api/apps/<app_id>/reports/sign-off")
+@require(Permission.READ)
+def take_sign_off(app_id: str) -> Response:
+    """One page to sign, as PDF: the plan's version, coverage, pass rate, open violations, and who asked for it."""
+    app = the_app(app_id)
+    snapshot.begin()
+    told = signing.told(scope.asked([app]), app)
+    return taken(app, "sign-off", "pdf", "application/pdf", aside(sign_off.page, told))
 
 
 def asked_format() -> str:
