@@ -14,11 +14,16 @@ import contextlib  # noqa: E402
 import faulthandler  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
+import logging  # noqa: E402
+import re  # noqa: E402
+import select  # noqa: E402
+import sys  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gevent.util import print_run_info  # noqa: E402
-from gunicorn import util  # noqa: E402
+from gunicorn import glogging, util  # noqa: E402
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
 
 worker_class = "gevent"
@@ -56,10 +61,47 @@ limit_request_line = 8190
 limit_request_fields = 100
 limit_request_field_size = 8190
 
-# The product writes one line per request itself; Gunicorn's own messages go to stderr.
+# The product writes one line per request itself; Gunicorn's own messages go to stderr, and a worker's where the
+# product's go, once it is loaded (app/logs.py).
 accesslog = None
 errorlog = "-"
 loglevel = "info"
+
+
+class Lines(logging.Formatter):
+    """Gunicorn's words in the shape of the product's lines, without the queries of addresses."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname.lower(),
+            "event": re.sub(r"\?[^\s'\"]+", "?…", record.getMessage()),
+            "request_id": "",
+            "pid": record.process,
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class Stderr:
+    """The error output while somebody reads it: a master that waited for a reader would restart nobody."""
+
+    def write(self, text: str) -> None:
+        if select.select([], [sys.stderr], [], 0)[1]:
+            with contextlib.suppress(OSError):  # a full disk
+                sys.stderr.write(text)
+                sys.stderr.flush()
+
+    def flush(self) -> None:
+        """Written already."""
+
+
+class logger_class(glogging.Logger):  # noqa: N801  (the setting's name)
+    """Gunicorn's log in one shape with the product's."""
+
+    def _set_handler(self, log: Any, output: str, fmt: Any, stream: Any = None) -> None:
+        super()._set_handler(log, output, Lines(), Stderr())
 
 
 # What Gunicorn refuses before the product hears of it: the codes of its answers' statuses.

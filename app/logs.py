@@ -1,9 +1,10 @@
-"""Logs: constant event names, facts as fields, one canonical line per request."""
+"""Logs: constant event names, facts as fields, one canonical line per request and per try of a job."""
 
+import atexit
 import logging
-import sys
+import re
 import time
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
@@ -12,6 +13,7 @@ from structlog.typing import EventDict
 
 from app import metrics
 from app.config import Settings
+from app.log_writer import LogWriter
 
 log = structlog.get_logger()
 
@@ -21,10 +23,23 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready", "health.show_metrics", "static"})
 
 
-def configure(settings: Settings) -> None:
-    """One formatter for us, Gunicorn, RQ and every library: JSON for machines, colours for a terminal."""
+STDOUT = 1
+# Of this process, as structlog's configuration is.
+_writers: list[LogWriter] = []
+# Queries may carry what is nobody's business; a library that names an address in its words does not know that.
+QUERY = re.compile(r"\?[^\s'\"]+")
+
+
+def configure(settings: Settings, descriptor: int = STDOUT) -> None:
+    """One formatter for us, Gunicorn, RQ and every library: JSON for machines, colours for a terminal.
+
+    descriptor: of the file that the lines go to.
+    """
+    writer = LogWriter(descriptor)
+    _writers[:] = [writer]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        _of_a_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.StackInfoRenderer(),
@@ -36,12 +51,36 @@ def configure(settings: Settings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, writer)),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    handler = logging.StreamHandler(writer)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=[*shared, _without_queries])
+    )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)
+    gunicorn = logging.getLogger("gunicorn.error")
+    if (
+        gunicorn.handlers
+    ):  # its master's write where it stands (gunicorn_config.py); a worker must not wait for that
+        gunicorn.handlers[:] = [handler]
+
+
+@atexit.register
+def finish() -> None:
+    """Write what waits, before the process ends; a second at most."""
+    for writer in _writers:
+        writer.finish()
+
+
+def _of_a_request(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    event.setdefault("request_id", "")  # of none
+    return event
+
+
+def _without_queries(_logger: Any, _name: str, event: EventDict) -> EventDict:
+    event["event"] = QUERY.sub("?…", str(event["event"]))
+    return event
 
 
 def _dumps(event: EventDict, **_: Any) -> str:
@@ -54,6 +93,11 @@ def begin_request() -> None:
     g.request_id = request.environ.get("HTTP_X_REQUEST_ID", "")[:64]
     structlog.contextvars.clear_contextvars()  # a kept-alive connection's greenlet serves many requests
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def request_id() -> str | None:
+    """Of the request that is being answered, or that caused the job that is being done; None: of none."""
+    return structlog.contextvars.get_contextvars().get("request_id") or None
 
 
 def end_request(response: Response) -> Response:

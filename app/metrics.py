@@ -105,6 +105,9 @@ ORGANISATION_EVENTS = Counter(
     "Events taken, by organisation; `other` beyond the first hundred.",
     ["organisation"],
 )
+LOG_LINES_LOST = Counter(
+    "lvd_log_lines_lost", "Log lines that nobody read or no disk could hold; the requests went on."
+)
 BUILD = Gauge("lvd_build_info", "1 for the release that runs.", ["release"], multiprocess_mode="mostrecent")
 
 ORGANISATIONS = 100

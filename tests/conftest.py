@@ -22,9 +22,11 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 from urllib.parse import urlsplit, urlunsplit  # noqa: E402
 
+import orjson  # noqa: E402
 import psycopg2  # noqa: E402
 import pytest  # noqa: E402
 import requests  # noqa: E402
+import structlog  # noqa: E402
 from flask import Flask  # noqa: E402
 from flask.testing import FlaskClient  # noqa: E402
 from flask_migrate import upgrade  # noqa: E402
@@ -32,9 +34,10 @@ from redis import Redis  # noqa: E402
 from sqlalchemy import event  # noqa: E402
 from werkzeug.test import TestResponse  # noqa: E402
 
-from app import create_app  # noqa: E402
+from app import create_app, logs  # noqa: E402
 from app.config import Settings  # noqa: E402
 from app.extensions import db  # noqa: E402
+from app.jobs import run as job_run  # noqa: E402
 from app.store import green, tenancy  # noqa: E402
 from local import servers  # noqa: E402
 from tests.world import World  # noqa: E402
@@ -226,3 +229,25 @@ def mailbox(operator: Mapping[str, str]) -> Callable[[str], list[dict[str, str]]
         return [mail for mail in answer.json() if mail["to"] == address]
 
     return mails_to
+
+
+@pytest.fixture
+def lines(
+    flask_app: Flask, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """A function that gives the lines written so far, parsed, and the raw text."""
+    with (tmp_path / "log").open("w+") as written:
+        logs.configure(settings, written.fileno())
+        for module in (logs, job_run):  # whose own ones remember where they wrote first
+            monkeypatch.setattr(module, "log", structlog.get_logger())
+
+        def read() -> tuple[list[dict[str, Any]], str]:
+            logs.finish()
+            written.seek(0)
+            text = written.read()
+            return [orjson.loads(line) for line in text.splitlines()], text
+
+        yield read
+        logs.finish()
+    monkeypatch.undo()
+    logs.configure(settings)

@@ -12,7 +12,7 @@ from app.config import Settings, variable_name
 
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "app"
-FOUNDATION = {"config", "errors", "extensions", "hosts", "logs", "metrics"}
+FOUNDATION = {"config", "errors", "extensions", "hosts", "log_writer", "logs", "metrics"}
 MAY_IMPORT = {
     "validation": set(),  # pure: no Flask, SQL, Redis, clock or randomness
     "store": {"validation"} | FOUNDATION,

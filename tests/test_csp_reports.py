@@ -11,7 +11,6 @@ from prometheus_client import REGISTRY
 
 from app import create_app, csp_reports
 from app.config import Settings
-from tests.test_logs import lines  # noqa: F401  (a fixture, here as well)
 
 PATH = "/csp-reports"
 SECRET = "s3cr3t"

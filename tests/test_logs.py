@@ -1,35 +1,13 @@
 """One canonical line per request: who asked what and what came of it, and nothing that is nobody's business."""
 
-import io
-import sys
-from collections.abc import Iterator
 from typing import Any
 
-import orjson
-import pytest
-import structlog
-from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client import REGISTRY
 
-from app import logs
-from app.config import Settings
 from tests.world import World
 
 CANARY = "canary-5f1c"
-
-
-@pytest.fixture
-def lines(flask_app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A function that gives the lines written so far, parsed, and the raw text."""
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", written)
-    logs.configure(settings)
-    structlog.get_logger().bind()
-    monkeypatch.setattr(logs, "log", structlog.get_logger())
-    yield lambda: ([orjson.loads(line) for line in written.getvalue().splitlines()], written.getvalue())
-    monkeypatch.undo()
-    logs.configure(settings)
 
 
 def test_a_request_leaves_one_line_with_its_facts(client: FlaskClient, world: World, lines: Any) -> None:

@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from flask import Blueprint, Flask, Response, redirect, request, url_for
+from flask import Blueprint, Flask, Response, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.auth.require import Permission, require
@@ -34,6 +34,7 @@ def delete_events(claim: Claim) -> None:
     ends_at = time.monotonic() + WORK_SECONDS
     assert claim.organisation_id is not None
     while step := deletions.step(claim.organisation_id, claim.arguments["deletion_id"]):
+        g.app_id = step.deletion.app_id
         if step.is_over:
             _write_down(Action.DELETED, step.deletion, deleted=step.deletion.deleted)
             step.deletion.filters = veiled(step.deletion.filters)  # what was erased is named nowhere any more

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from flask import Flask
+from flask import Flask, g
 
 from app.dashboard.plan_taking import take, understood
 from app.errors import Refusal
@@ -52,6 +52,7 @@ def read_plan(claim: Claim) -> None:
     app = apps.find(found.organisation_id, found.app_slug)
     if app is None:
         raise JobFailed("unknown_app", may_retry=False)
+    g.app_id = app.id
     try:
         result = _taken(app, found, imported)
     except Refusal as refusal:  # somebody else changed the plan meanwhile

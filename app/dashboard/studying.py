@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import uuid_utils
-from flask import Flask
+from flask import Flask, g
 
 from app.dashboard import inferences
 from app.errors import Refusal
@@ -154,6 +154,7 @@ def _asked_for(claim: Claim) -> tuple[StudyRef | None, AppRef | None]:
     assert claim.organisation_id is not None, "a study has an owner"
     study = studies.find(claim.organisation_id, UUID(claim.arguments["study_id"]))
     app = apps.find(claim.organisation_id, study.app_slug) if study else None
+    g.app_id = app.id if app else None
     return study, app
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg2
 import structlog
-from flask import Flask
+from flask import Flask, g
 from psycopg2.extensions import connection as Connection  # noqa: N812  (a class that the driver spells small)
 
 from app import metrics
@@ -84,6 +84,7 @@ def work_through(claim: Claim) -> None:
 def _asked_for(claim: Claim) -> BatchRef | None:
     assert claim.organisation_id is not None, "an upload has an owner"
     batch = batches.find(claim.organisation_id, UUID(claim.arguments["batch_id"]))
+    g.app_id = batch.app_id if batch else None
     db.session.commit()
     return batch
 

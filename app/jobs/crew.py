@@ -6,13 +6,14 @@ The parent only forks and waits: it never opens a connection that a child could 
 import ctypes
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
+
+from app import logs
 
 log = structlog.get_logger()
 
@@ -103,7 +104,6 @@ class Crew:
 def _fork(post: Post) -> int:
     """The new child's pid; in the child this never returns."""
     parent = os.getpid()
-    sys.stdout.flush()
     return os.fork() or _live(post, parent)
 
 
@@ -120,5 +120,5 @@ def _live(post: Post, parent: int) -> NoReturn:
     except Exception as error:  # noqa: BLE001  (the outermost frame of this process)
         log.error("worker_broke", post=post.name, exc_info=error)
     finally:
-        sys.stdout.flush()
+        logs.finish()
         os._exit(code)  # never into the parent's code that follows fork()

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Session, scoped_session
 
+from app import logs
 from app.jobs.queues import Queue, wake
 from app.jobs.registry import Job
 from app.store import outbox
@@ -26,7 +27,9 @@ def add(
     the job until the next sweep and never fails the caller. not_before: when it is due; None: at once.
     """
     own = session() if isinstance(session, scoped_session) else session
-    outbox_id = outbox.add(own, job.queue.value, job.name, arguments, organisation_id, not_before)
+    outbox_id = outbox.add(
+        own, job.queue.value, job.name, arguments, organisation_id, not_before, request_id=logs.request_id()
+    )
     if PENDING not in own.info:
         own.info[PENDING] = set()
         event.listen(own, "after_commit", _wake)

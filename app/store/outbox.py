@@ -26,6 +26,8 @@ class Claim:
     last_error: str | None
     organisation_id: int | None
     created_at: datetime
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ CLAIM = text(
         SELECT id FROM outbox
         WHERE {IS_DUE} AND queue = :queue ORDER BY not_before, id LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, queue, job, arguments, attempts, last_error, organisation_id, created_at
+    RETURNING id, queue, job, arguments, attempts, last_error, organisation_id, created_at,
+        request_id, traceparent
     """  # noqa: S608  (made of constants of this file)
 )
 FINISH = text("UPDATE outbox SET state = 'done', done_at = now(), last_error = NULL WHERE id = :id")
@@ -99,10 +102,19 @@ def add(
     arguments: dict[str, Any],
     organisation_id: int | None,
     not_before: datetime | None = None,
+    *,
+    request_id: str | None = None,
+    traceparent: str | None = None,
 ) -> int:
-    """Write a job into the caller's transaction and return its id. not_before: when it is due; None: now."""
+    """Write a job into the caller's transaction and return its id. not_before: when it is due; None: now.
+
+    request_id, traceparent: of the request that causes it.
+    """
     due = {} if not_before is None else {"not_before": not_before}
-    entry = OutboxEntry(queue=queue, job=job, arguments=arguments, organisation_id=organisation_id, **due)
+    entry = OutboxEntry(
+        queue=queue, job=job, arguments=arguments, organisation_id=organisation_id,
+        request_id=request_id, traceparent=traceparent, **due,
+    )  # fmt: skip
     session.add(entry)
     session.flush()
     return entry.id

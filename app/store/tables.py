@@ -246,6 +246,8 @@ class OutboxEntry(Base):
     not_before: Mapped[datetime] = moment(default=True)
     locked_until: Mapped[datetime | None] = moment(null=True)
     last_error: Mapped[str | None] = mapped_column(Text)
+    request_id: Mapped[str | None] = mapped_column(Text)  # of the change that caused it
+    traceparent: Mapped[str | None] = mapped_column(Text)  # likewise, where it was traced (W3C Trace Context)
     created_at: Mapped[datetime] = moment(default=True)
     started_at: Mapped[datetime | None] = moment(null=True)  # its last try
     done_at: Mapped[datetime | None] = moment(null=True)  # or dead

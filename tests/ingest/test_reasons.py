@@ -21,7 +21,6 @@ from app.ingest.refused import Refused
 from tests.ingest.test_batches import _changed
 from tests.ingest.test_refused import noted, shown  # noqa: F401  (a fixture)
 from tests.ingest.test_take import DEEP, refusals_counted
-from tests.test_logs import lines  # noqa: F401  (a fixture)
 from tests.world import World
 
 ROOT = Path(__file__).parent.parent.parent

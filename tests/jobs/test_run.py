@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from flask import Flask
+import structlog
+from flask import Flask, g
 from sqlalchemy import text
 
 from app.extensions import db
@@ -15,6 +16,7 @@ from app.jobs.queues import Queue
 from app.jobs.registry import Job, JobFailed
 from app.jobs.run import _claim, drain, run
 from app.store.outbox import Claim
+from tests.world import World
 
 Declare = Callable[[Job], Job]
 
@@ -227,3 +229,43 @@ def test_a_job_of_a_newer_release_waits_for_its_worker(flask_app: Flask, owner: 
     add(Job("from the future", Queue.HIGH, lambda claim: None, timeout_seconds=5))
     run("high")
     assert state(owner) == ("waiting", 1, "unknown_job", 60)
+
+
+def test_a_job_leaves_one_line_with_its_cause_owner_app_and_reason(
+    flask_app: Flask, declare: Declare, owner: Any, world: World, lines: Any
+) -> None:
+    def fail(_claim: Claim) -> None:
+        g.app_id = world.alice.app.id
+        outbox.add(db.session, job, {"why": "canary-7a1"})  # rolled back with the rest
+        raise JobFailed("no_luck", may_retry=False)
+
+    job = declare(Job("fail", Queue.HIGH, fail, timeout_seconds=5))
+    structlog.contextvars.bind_contextvars(request_id="0123456789abcdef")
+    outbox.add(db.session, job, {"why": "canary-7a1"}, world.alice.organisation_id)
+    db.session.commit()
+    structlog.contextvars.clear_contextvars()
+    run("high")
+    found, text = lines()
+    (line,) = [line for line in found if line["event"] == "job_ended"]
+    assert (line["request_id"], line["organisation_id"]) == ("0123456789abcdef", world.alice.organisation_id)
+    assert (line["job"], line["outcome"], line["reason"]) == ("fail", "dead", "no_luck")
+    assert line["app_id"] == world.alice.app.id
+    assert "canary-7a1" not in text
+    assert {line["request_id"] for line in found} == {"0123456789abcdef"}  # job_died, too
+
+
+def test_a_job_caused_by_a_job_goes_by_the_first_ones_request(
+    flask_app: Flask, declare: Declare, owner: Any
+) -> None:
+    last = declare(Job("last", Queue.LOW, lambda _claim: None, timeout_seconds=5))
+    first = declare(
+        Job("first", Queue.HIGH, lambda _: outbox.add(db.session, last, {}) and None, timeout_seconds=5)
+    )
+    structlog.contextvars.bind_contextvars(request_id="first-cause")
+    add(first)
+    structlog.contextvars.clear_contextvars()
+    run("high")
+    add(last)
+    with owner.cursor() as cursor:
+        cursor.execute("SELECT job, request_id FROM outbox ORDER BY id")
+        assert cursor.fetchall() == [("first", "first-cause"), ("last", "first-cause"), ("last", None)]
