@@ -19,16 +19,18 @@ export function editCell(cell, rule, { types, severities }, { commit, cancel }) 
     : h("input", { class: "form-control form-control-sm", value, "aria-label": label, autocomplete: "off", dir: "auto" });
   const said = h("div", { class: "field-error", id: "cell-error", hidden: true });
   let isOver = false;
+  let isByKey = true;
 
+  // The field keeps the focus while the server is asked: what is typed meanwhile must not become commands.
   async function finish() {
     if (isOver) return;
     isOver = true;
     const typed = field.value.trim();
     if (typed === value) return cancel();
-    field.disabled = true;
+    field.setAttribute("aria-busy", "true");
     const wrong = await commit(typed);
     if (wrong === null) return undefined;
-    field.disabled = false;
+    field.removeAttribute("aria-busy");
     isOver = false;
     said.hidden = false;
     said.textContent = wrong;
@@ -40,7 +42,9 @@ export function editCell(cell, rule, { types, severities }, { commit, cancel }) 
 
   field.addEventListener("keydown", (key) => {
     key.stopPropagation();
-    if (key.key === "Enter") {
+    isByKey = true;
+    if (isOver) key.preventDefault();
+    else if (key.key === "Enter") {
       key.preventDefault();
       finish();
     } else if (key.key === "Escape") {
@@ -49,9 +53,15 @@ export function editCell(cell, rule, { types, severities }, { commit, cancel }) 
     }
   });
   field.addEventListener("blur", () => {
-    if (!field.disabled && document.hasFocus()) finish();
+    if (document.hasFocus()) finish();
   });
-  if (options) field.addEventListener("change", finish);
+  field.addEventListener("pointerdown", () => {
+    isByKey = false;
+  });
+  // By keys one walks through the choices, and each is a change; by pointer the first is what was meant.
+  field.addEventListener("change", () => {
+    if (options && !isByKey) finish();
+  });
   cell.replaceChildren(field, said);
   field.focus();
   field.select?.();

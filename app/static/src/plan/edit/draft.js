@@ -3,6 +3,7 @@
 export class Draft {
   #facts;
   #csrf;
+  #turn = Promise.resolve();
 
   constructor(facts, csrf) {
     this.#facts = facts;
@@ -16,7 +17,18 @@ export class Draft {
     return this.content.events;
   }
 
-  async load() {
+  load() {
+    return this.#inTurn(() => this.#load());
+  }
+
+  // Whoever types quickly does not overtake themselves: each change sees the revision that the one before led to.
+  #inTurn(work) {
+    const done = this.#turn.then(work);
+    this.#turn = done;
+    return done;
+  }
+
+  async #load() {
     const answer = await this.#ask("GET", this.#facts.draftUrl);
     if (answer.ok) {
       const { content, ...about } = answer.body;
@@ -27,7 +39,11 @@ export class Draft {
   }
 
   // All of them or none; what the server took is done here, too.
-  async change(operations) {
+  change(operations) {
+    return this.#inTurn(() => this.#change(operations));
+  }
+
+  async #change(operations) {
     const body = { revision: this.revision, operations };
     const answer = await this.#ask("POST", this.#facts.draftUrl, body);
     if (answer.ok) {
@@ -39,12 +55,14 @@ export class Draft {
 
   // What the server would say of these; nothing is kept.
   rehearse(operations) {
-    return this.#ask("POST", this.#facts.draftUrl, { revision: this.revision, operations, dry_run: true });
+    return this.#inTurn(() => this.#ask("POST", this.#facts.draftUrl, { revision: this.revision, operations, dry_run: true }));
   }
 
-  async undo() {
-    const answer = await this.#ask("POST", this.#facts.undoUrl, { revision: this.revision });
-    return answer.ok ? this.load() : answer;
+  undo() {
+    return this.#inTurn(async () => {
+      const answer = await this.#ask("POST", this.#facts.undoUrl, { revision: this.revision });
+      return answer.ok ? this.#load() : answer;
+    });
   }
 
   tryOut(event) {

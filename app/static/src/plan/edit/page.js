@@ -92,7 +92,9 @@ function tell(wrong) {
 }
 
 async function undo() {
+  byId("undo").setAttribute("aria-busy", "true");
   const answer = await draft.undo();
+  byId("undo").removeAttribute("aria-busy");
   if (answer.ok) {
     clearNotice();
     show();
