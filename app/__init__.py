@@ -19,6 +19,8 @@ from app.auth import (
     notices,
     passkey_routes,
     proof_routes,
+    quota,
+    quota_watch,
     require,
     reset_routes,
     session,
@@ -56,11 +58,12 @@ from app.dashboard import (
     study_api,
     study_pages,
     studying,
+    usage_pages,
     version_api,
 )
 from app.dashboard.openapi import views as openapi
 from app.dashboard.reports import views as reports
-from app.ingest import batches, refused, slices, upkeep
+from app.ingest import batches, refused, slices, upkeep, used_up
 from app.ingest import routes as ingest_routes
 from app.jobs import cli
 from app.live import bell, stream
@@ -83,12 +86,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     session.init_app(flask_app, settings)
     limits.init_app(flask_app, settings)
     allowance.init_app(flask_app, settings)
+    quota.init_app(flask_app, settings)
     used.init_app(flask_app)
     require.init_app(flask_app)
     staying.init_app(flask_app, settings)
     mail.init_app(flask_app)
     members.init_app(flask_app)
     notices.init_app(flask_app)
+    quota_watch.init_app(flask_app)
     closing.init_app(flask_app)
     new_password.init_app(flask_app)
     alerts.init_app(flask_app)
@@ -98,6 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     plans_bell.init_app(flask_app, settings)
     enforcing.init_app(flask_app, settings)
     refused.init_app(flask_app)
+    used_up.init_app(flask_app)
     upkeep.init_app(flask_app)
     slices.init_app(flask_app)
     deletions.init_app(flask_app)
@@ -145,4 +151,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(job_pages.blueprint)
     flask_app.register_blueprint(refused_pages.blueprint)
     flask_app.register_blueprint(reports.blueprint)
+    flask_app.register_blueprint(usage_pages.blueprint)
     return flask_app

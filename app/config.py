@@ -207,6 +207,15 @@ class Settings:
         parse=whole_number,
         default=50_000,
     )
+    quota_credits: int = setting(
+        "Credits that an organisation may use in a calendar month (UTC) where its owner does not say; 0: no quota."
+        " It warns; it refuses only where an owner chose so.",
+        parse=whole_number,
+        default=0,
+    )
+    credits_per_event: int = setting(
+        "What storing one event costs, in credits; at least 1.", parse=whole_number, default=1
+    )
     trusted_proxies: tuple[str, ...] = setting(
         "Addresses whose X-Forwarded-* and X-Request-Id are believed, separated by spaces. A unix socket always is.",
         parse=words,
@@ -220,6 +229,8 @@ class Settings:
             raise ConfigurationError("RETENTION_DAYS must be 1 or more.")
         if self.deletion_grace_days < 1:
             raise ConfigurationError("DELETION_GRACE_DAYS must be 1 or more.")
+        if self.quota_credits < 0 or self.credits_per_event < 1:
+            raise ConfigurationError("QUOTA_CREDITS must be 0 or more, CREDITS_PER_EVENT 1 or more.")
         if self.log_format not in ("json", "pretty"):
             raise ConfigurationError("LOG_FORMAT must be `json` or `pretty`.")
         public = urlsplit(self.public_url)

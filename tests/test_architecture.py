@@ -27,6 +27,7 @@ MAY_IMPORT = {
 OPEN_DOORS = {
     "app.auth",
     "app.auth.allowance",
+    "app.auth.quota",
     "app.auth.closing",
     "app.auth.keys",
     "app.auth.devices",

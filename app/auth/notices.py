@@ -37,6 +37,7 @@ class Notice(enum.StrEnum):
     KEY_REVOKED = "key_revoked"
     CLOSED = "closed"
     REOPENED = "reopened"
+    QUOTA = "quota"
 
 
 # The subject, and the template that says the rest.
@@ -50,6 +51,7 @@ WORDS = {
     Notice.KEY_REVOKED: ("A key was revoked", "key"),
     Notice.CLOSED: ("An organisation is to be deleted", "organisation"),
     Notice.REOPENED: ("An organisation stays after all", "organisation"),
+    Notice.QUOTA: ("Your quota is nearly used up", "quota"),
 }
 
 
@@ -112,7 +114,7 @@ def said(name: str) -> str:
 def _looked_up(claim: Claim) -> dict[str, str]:
     """The names behind the ids: who did it, about whom it is, and which key."""
     given, organisation_id = claim.arguments, claim.organisation_id or 0
-    facts = {"by": "", "whom": "", "kind": "", "key": "", "app": ""}
+    facts = {"by": "", "whom": "", "kind": "", "key": "", "app": "", "percent": str(given.get("percent", ""))}
     if user_id := given.get("by_user"):
         facts["by"] = users.address_of(user_id) or "somebody whose account is gone"
     elif key_id := given.get("by_key"):

@@ -10,11 +10,11 @@ import uuid_utils
 from flask import Blueprint, Response, g, request, url_for
 from werkzeug.exceptions import HTTPException
 
-from app.auth import allowance
+from app.auth import allowance, quota
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import db, settings
-from app.ingest import body, cors, refused
+from app.ingest import body, cors, refused, used_up
 from app.ingest.pieces import HEADER_BYTES, format_of
 from app.ingest.receipt import REASONS
 from app.ingest.slices import WORK_THROUGH
@@ -26,6 +26,7 @@ from app.store.batches import CHUNK_BYTES, BatchRef
 blueprint = Blueprint("batches", __name__)
 blueprint.after_request(cors.allow)
 blueprint.after_request(refused.note_request)
+blueprint.after_request(used_up.note_request)
 
 BATCH_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -50,6 +51,8 @@ def take_batch(app_id: str) -> Response:
         waiting = "So many uploads of this app wait already. Send this one when one of them is done."
         raise Refusal("too_many_batches", waiting, 429, headers={"Retry-After": "30"})
     db.session.commit()
+    with quota.spending(g.write_key, 1):  # how many it holds nobody knows yet
+        pass
     chunks = _chunks(unpacked(request.stream, request.headers.get("Content-Encoding", ""), most_bytes))
     batch_id = _keep(chunks)
     answer = {

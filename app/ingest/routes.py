@@ -7,11 +7,11 @@ from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import ClientDisconnected
 
 from app import metrics
-from app.auth import allowance
+from app.auth import allowance, quota
 from app.auth.require import Permission, require
 from app.errors import Refusal
 from app.extensions import settings
-from app.ingest import body, cors, parse, refused
+from app.ingest import body, cors, parse, refused, used_up
 from app.ingest.parse import Received, Rejected
 from app.ingest.receipt import REASONS
 from app.ingest.receive import check, receive
@@ -20,6 +20,7 @@ from app.validation.model import Verdict
 blueprint = Blueprint("ingest", __name__)
 blueprint.after_request(cors.allow)
 blueprint.after_request(refused.note_request)
+blueprint.after_request(used_up.note_request)
 REJECTION_STATUS = {"too_large": 413}
 
 
@@ -30,7 +31,11 @@ def take(app_id: str | None = None) -> Response:
     """Judge, keep and announce the events in the body."""
     events = read_events()
     key = g.write_key
-    receipt = receive(g.sender, good(events.read), g.request_id, key.environment)
+    fit = good(events.read)
+    with quota.spending(key, len(fit)):
+        receipt = receive(g.sender, fit, g.request_id, key.environment)
+    if receipt.outcomes is not None:
+        g.bytes_kept = used_up.size_of(receipt.events, receipt.outcomes)
     organisation = metrics.organisation(g.organisation_id)
     metrics.child(metrics.ORGANISATION_EVENTS, organisation).inc(len(receipt.events))
     return as_response(receipt.answer(events.read, is_quiet=key.answers == "quiet"), events)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from app import metrics
 from app.errors import is_busy
 from app.extensions import KEEPALIVE, db, settings
 from app.hosts import Hosts
-from app.ingest import parse
+from app.ingest import parse, used_up
 from app.ingest.parse import Received, Rejected
 from app.ingest.pieces import HEADER_BYTES, NOTHING, Piece, pieces
 from app.ingest.receive import judge_all, row
@@ -30,7 +31,7 @@ from app.jobs.queues import Queue
 from app.jobs.registry import Job, JobFailed, JobUnfinished
 from app.live import bell
 from app.plans.current import current
-from app.store import apps, batches, copying
+from app.store import apps, batches, copying, usage
 from app.store.apps import AppRef
 from app.store.batches import Advance, BatchRef
 from app.store.keeping import Outcome, Status
@@ -135,6 +136,8 @@ def _keep(connection: Connection, batch: BatchRef, found: Slice) -> BatchRef:
         room = max(0, MOST_REFUSALS - sum(batch.counts.get("reasons", {}).values()))
         step = Advance(found.end, found.last_line, counts, refused[:room], is_last=False)
         batches.advance(cursor, batch, step)
+    size = used_up.size_of([event for _, event in good], outcomes)
+    usage.add({(app.id, datetime.now(UTC).date()): (0, size)})
     _tell(app, outcomes, judged, refused)
     return replace(batch, bytes_done=found.end, lines_done=found.last_line, counts=counts)
 

@@ -38,13 +38,15 @@ class Sender:
     cors_origins: tuple[str, ...]
     is_disabled: bool
     is_closed: bool  # its organisation is
+    quota_credits: int | None = None  # its organisation's, a month; None: as the operator set
+    quota_refuses: bool = False
 
 
 SENDER = text(
     """
     SELECT a.id, a.slug, a.name, a.organisation_id, a.plan_id, p.current_version, a.exempt_system_events,
         k.id AS key_id, k.answers, k.environment, a.cors_origins, a.disabled_at IS NOT NULL AS is_disabled,
-        o.deletes_at IS NOT NULL AS is_closed
+        o.deletes_at IS NOT NULL AS is_closed, o.quota_credits, o.quota_refuses
     FROM write_keys k JOIN apps a ON a.id = k.app_id JOIN organisations o ON o.id = a.organisation_id
         LEFT JOIN tracking_plans p ON p.id = a.plan_id
     WHERE k.key_hash = :key_hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
@@ -61,8 +63,10 @@ def by_write_key_hash(key_hash: bytes) -> Sender | None:
         found = connection.execute(SENDER, {"key_hash": key_hash}).one_or_none()
     if found is None:
         return None
-    *app, key_id, answers, environment, origins, is_disabled, is_closed = found
-    return Sender(AppRef(*app), key_id, answers, environment, tuple(origins), is_disabled, is_closed)
+    *app, key_id, answers, environment, origins, is_disabled, is_closed, credits, refuses = found
+    return Sender(
+        AppRef(*app), key_id, answers, environment, tuple(origins), is_disabled, is_closed, credits, refuses
+    )
 
 
 def find(organisation_id: int, slug: str) -> AppRef | None:

@@ -54,6 +54,7 @@ class Action(enum.StrEnum):
     JOB_RETRIED = "job_retried"
     EXPORTED = "exported"
     DELETED = "deleted"
+    QUOTA_CHANGED = "quota_changed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,14 @@ GROUPED = f"""
         samples = (excluded.samples || violation_groups.samples)[1:{SAMPLES}]
 """  # noqa: S608
 
+# What deletions take away was used all the same.
+USED = """
+    INSERT INTO usage_days AS u (app_id, day, organisation_id, events)
+    SELECT app_id, (quarter AT TIME ZONE 'UTC')::date, min(organisation_id), sum(count)
+    FROM tally_deltas WHERE id = ANY(:ids) AND count > 0 GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (app_id, day) DO UPDATE SET events = u.events + excluded.events
+"""
+
 TALLY_KEYS = "event_name, verdict, platform, app_version"
 VIOLATION_KEYS = "fingerprint, platform, app_version"
 IN_DELTAS = (("'platform'", "platform"), ("'version'", "app_version"))
@@ -145,6 +153,7 @@ FOLD_TALLIES = [
     _count("tallies", NAMED_TALLIES, TALLY_KEYS),
     _see("events_seen", NAMED_TALLIES, TALLY_KEYS),
     _clear("tallies", "tally_deltas"),
+    USED,
 ]
 FOLD_VIOLATIONS = [
     _admit("violation_deltas", ("'violation'", f"({FINGERPRINT})::text"), *IN_DELTAS),

@@ -2,12 +2,13 @@
 
 import enum
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -68,6 +69,13 @@ class Organisation(Base):
     name: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = moment(default=True)
     deletes_at: Mapped[datetime | None] = moment(null=True)  # set: it is closed, and deleted then
+    quota_credits: Mapped[int | None] = mapped_column(
+        BigInteger
+    )  # a month; None: as the operator set, 0: none
+    quota_refuses: Mapped[bool] = mapped_column(server_default=text("false"))
+    quota_told: Mapped[str] = mapped_column(
+        Text, server_default=""
+    )  # the month and percent of the last warning
     __table_args__ = (
         # The job that looks for what is due, and finds nearly always nothing.
         Index("ix_organisations_deletes_at", "deletes_at", postgresql_where=text("deletes_at IS NOT NULL")),
@@ -491,6 +499,18 @@ class TallyDelta(Base):
     first_at: Mapped[datetime | None] = moment(null=True)
     last_at: Mapped[datetime | None] = moment(null=True)
     __table_args__ = (Index("ix_tally_deltas_app_id", "app_id"),)  # a page adds the few deltas of its app
+
+
+class UsageDay(Base):
+    """What an app used on one day (UTC). Never taken back: what is deleted later was used all the same."""
+
+    __tablename__ = "usage_days"
+    app_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    events: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    requests: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class EventSeen(Base):

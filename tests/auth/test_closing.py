@@ -45,6 +45,7 @@ FURTHER = {
         "'r', 1, 'm', 400, now(), 1, ''",
     ),
     "refusal_tallies": ("day, reason, count", "now(), 'r', 1"),
+    "usage_days": ("day", "'1999-01-01'"),
     "triage": ("fingerprint", "gen_random_uuid()"),
     "coverage_exclusions": ("event_name, reason", "'e', 'why'"),
 }

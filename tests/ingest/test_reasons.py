@@ -26,7 +26,7 @@ from tests.world import World
 ROOT = Path(__file__).parent.parent.parent
 FRONT_DOOR = (
     *ROOT.glob("app/ingest/*.py"),
-    *(ROOT / "app/auth" / f for f in ("sender.py", "keys.py", "allowance.py")),
+    *(ROOT / "app/auth" / f for f in ("sender.py", "keys.py", "allowance.py", "quota.py")),
 )
 GOOD = orjson.dumps({"event": "good"})
 UPLOADS = "/api/logs/shop/batches"
@@ -79,6 +79,11 @@ def app_disabled(world: World, client: FlaskClient, owner: Any, **_: Any) -> Tes
     return world.alice.send(client, GOOD)
 
 
+def organisation_closed(world: World, client: FlaskClient, owner: Any, **_: Any) -> TestResponse:
+    execute(owner, "UPDATE organisations SET deletes_at = now() + interval '1 day'")
+    return world.alice.send(client, GOOD)
+
+
 def origin_refused(world: World, client: FlaskClient, owner: Any, **_: Any) -> TestResponse:
     execute(owner, "UPDATE apps SET cors_origins = '{https://shop.example}'")
     return world.alice.send(client, GOOD, Origin="https://stranger.example")
@@ -88,6 +93,11 @@ def rate_limited(world: World, client: FlaskClient, settings: Settings, put: Any
     redis = connect_redis(settings.redis_url, most_connections=2)
     put("allowance", Allowance(redis, {"key": (1, 1), "organisation": (1, 1)}))
     return world.alice.send(client, orjson.dumps([{"event": "a"}] * 50))
+
+
+def quota_exceeded(world: World, client: FlaskClient, owner: Any, **_: Any) -> TestResponse:
+    execute(owner, "UPDATE organisations SET quota_credits = 1, quota_refuses = true")
+    return world.alice.send(client, [{"event": "a"}] * 2)
 
 
 def too_many_batches(
@@ -111,8 +121,10 @@ SPECIAL: dict[str, Callable[..., TestResponse]] = {
     for f in (
         quiet_key,
         app_disabled,
+        organisation_closed,
         origin_refused,
         rate_limited,
+        quota_exceeded,
         too_many_batches,
         unknown_batch,
         not_an_object,
@@ -160,6 +172,7 @@ def test_a_code_is_the_same_in_answer_metric_log_and_sample(
     assert line.get("reason") == (code if is_whole else None)
     monkeypatch.setitem(flask_app.extensions, "settings", settings)
     execute(owner, "UPDATE apps SET disabled_at = NULL")
+    execute(owner, "UPDATE organisations SET deletes_at = NULL")
     noted.write()
     samples = [(s["reason"], s["message"]) for s in shown(client, world.alice)["samples"]]
     assert samples == ([] if code in NOBODYS else [(code, refusal["message"])])

@@ -59,6 +59,8 @@ ACROSS = {
     "app/store/retention.py:expire": "upkeep",
     "app/store/refused.py:add": "one process writes the samples of all apps that it refused",
     "app/store/refused.py:forget": "upkeep",
+    "app/store/usage.py:add": "one process writes what all its apps used",
+    "app/store/usage.py:to_tell": "the clock looks for organisations near their quota",
     "app/store/folding.py:fold": "upkeep",
     "app/store/folding.py:forget_before": "upkeep",
 }

@@ -21,6 +21,7 @@ from app.dashboard.openapi.schemas import (
     object_of,
     ref,
 )
+from app.dashboard.openapi.usage import USAGE
 
 EVENT = {"eventName": "view", "messageId": "m-1", "platform": "ios", "payload": {"sku": "a-1"}}
 SENT = (
@@ -163,6 +164,7 @@ DESCRIBED: dict[str, Described] = {
     ),
     "keys_api.delete_write_key": Described("Keys", {204: None, 404: ERROR}),
     **MEMBERS,
+    **USAGE,
     "insight.show_overview": Described(
         "Insight",
         {
