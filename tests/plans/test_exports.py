@@ -288,3 +288,50 @@ def test_rules_that_somebody_changed_in_the_file_are_kept_as_the_schema_that_the
     imported = importing.read("json-schema", orjson.dumps(bundle))
     assert [warning.code for warning in imported.warnings] == ["became_schema"]
     assert imported.content["events"]["purchase"]["schema"]["oneOf"] == [{}]
+
+
+CONDITIONS: list[dict[str, Any]] = [
+    {
+        "if": "ORDER_ID",
+        "equals": "x",
+        "then": "Order id.part",
+        "type": "text",
+    },  # spelled otherwise than the rule
+    {"if": "a", "in": [1, None, "\r"], "then": "b", "type": "date", "required": False},
+    {"if": "a", "present": False, "then": "b", "forbidden": True, "severity": "info"},
+    {"if": "a", "equals": None, "then": "c", "type": "text", "constraints": {"format": "currency"}},
+    {"if": "a", "present": True, "then": "d", "type": "text", "constraints": {"pattern": r"\S"}},
+]
+
+
+@pytest.mark.parametrize("format_", ROUND_TRIPS)
+@pytest.mark.parametrize("condition", CONDITIONS, ids=lambda each: each["then"])
+def test_a_condition_comes_back_as_it_was_spelled(format_: str, condition: dict[str, Any]) -> None:
+    rules = [{"path": "order_id", "type": "any"}] if "ORDER" in condition["if"] else []
+    content = {**SHOP, "events": {"e": {"rules": rules, "conditions": [condition]}}}
+    exported, imported = both_ways(format_, content)
+    assert exported.loss == []
+    assert told(imported.content, imported.content["events"]["e"]) == told(content, content["events"]["e"])
+
+
+@pytest.mark.parametrize("format_", ["json-schema", "segment"])
+def test_events_of_two_bundles_keep_the_definitions_that_each_meant(format_: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/tag"}}}
+    bundles = {"1": {"$defs": {"tag": {"type": "string"}}}, "2": {"$defs": {"tag": {"type": "integer"}}}}
+    events = {name: {"schema": schema, "bundle": name} for name in bundles}
+    _, imported = both_ways(format_, {**SHOP, "bundles": bundles, "events": events})
+    plan = compile_plan(imported.content, 1)
+    fits = {
+        (name, value): plan.events[name].judge({"a": value}).verdict.value
+        for name in "12"
+        for value in ("x", 7)
+    }
+    assert fits == {("1", "x"): "valid", ("1", 7): "invalid", ("2", "x"): "invalid", ("2", 7): "valid"}
+
+
+def test_a_number_that_excel_would_round_is_written_as_text() -> None:
+    rule = {"path": "a", "type": "integer", "constraints": {"minimum": 7, "maximum": 2**53 + 1}}
+    body = exporting.write("xlsx", {**SHOP, "events": {"e": {"rules": [rule]}}}).body
+    cells_ = list(openpyxl.load_workbook(io.BytesIO(body)).active.iter_rows(values_only=True))[1]
+    assert 7 in cells_
+    assert str(2**53 + 1) in cells_
