@@ -15,7 +15,7 @@ from app.errors import Refusal
 from app.extensions import db
 from app.plans import diff, drafting, publishing
 from app.plans.aside import aside
-from app.store import audit, drafts, plans
+from app.store import audit, drafts, plans, studies
 from app.store.audit import Action
 from app.validation import options
 from app.validation.constraints import CONSTRAINTS
@@ -107,6 +107,7 @@ def _draft(app_id: str, error: Refusal | None = None) -> str:
         shell=frame,
         draft=about,
         told=drafting.preview(app) if about.exists else None,
+        tried=studies.newest(app, studies.BACKTEST, 1),
         error=error,
         note=request.form.get("note", ""),
     )

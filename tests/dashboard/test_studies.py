@@ -161,17 +161,18 @@ def test_a_study_can_be_cancelled_and_ends_with_the_slice_at_hand(
     draft(client, world.alice)
     status = begin(client, world.alice, events=100)
     monkeypatch.setattr(past, "SLICE", 2)
-    take = backtesting.take
+    take, slices = backtesting.take, []
 
     def cancelled(*given: Any) -> None:
         take(*given)
+        slices.append(given)
         if world.alice.get(client, status).get_json()["events_done"]:
             assert world.alice.post(client, f"{status}/cancel", {}).get_json()["state"] == "cancelled"
 
     monkeypatch.setattr(studying.backtesting, "take", cancelled)
     work(flask_app)
     found = world.alice.get(client, status).get_json()
-    assert (found["state"], found["events_done"]) == ("cancelled", 2)
+    assert (found["state"], found["events_done"], len(slices)) == ("cancelled", 2, 2)
     assert "result" not in found
     assert rows(owner, "SELECT state FROM outbox WHERE job = 'judge_back'") == [("done",)]
 

@@ -72,15 +72,21 @@ def test_the_whole_app_is_looked_at_by_a_worker_with_a_bar(flask_app: Flask, ali
 def test_a_back_test_is_shown_with_its_samples_and_can_be_cancelled(flask_app: Flask, alice: Owner) -> None:
     assert "no draft yet" in alice.page(STUDIES)
     begin(alice, "infer", event="view")
+    before = alice.page("/apps/shop/plan/draft")
+    assert "Judge the newest 10,000" in before
     place = begin(alice, "backtest", events="1000")
+    assert "how far it is" in alice.page("/apps/shop/plan/draft")
     assert "It waits for its turn" in alice.page(place)
     do_jobs(flask_app, Queue.LOW)
     page = alice.page(place)
     assert "Of the newest 40 events, <strong>0</strong> would fail" in page
     assert "<strong>40</strong> would pass that fail now" in page
     assert page.count('class="sample"') == 5
+    shown_before_publish = alice.page("/apps/shop/plan/draft")
+    assert "Of the newest 40 stored events <strong>0</strong> would fail" in shown_before_publish
     begin(alice, "infer", event="view")
     assert "The draft has changed since" in alice.page(place)
+    assert "Judge the newest 10,000" in alice.page("/apps/shop/plan/draft"), "another revision was tried"
     other = begin(alice, "backtest", events="1000")
     assert alice.submit(f"{other}/cancel").status_code == 303
     assert "It was cancelled after 0 events" in alice.page(other)
