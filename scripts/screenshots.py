@@ -42,7 +42,7 @@ def sign_in(page: Page, demo: dict[str, Any]) -> None:
     page.goto("/auth/login")
     page.get_by_label("Email").fill(demo["email"])
     page.get_by_label("Password", exact=True).fill(demo["password"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code").fill(new_code(demo, before))
     page.get_by_role("button", name="Continue").click()
     page.wait_for_url("**/dashboard")

@@ -40,7 +40,16 @@ def test_the_door(stranger: Page, path: str, theme: Theme) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize(
-    "path", ["/dashboard", "/dashboard/apps/new", "/account", "{app}", "{app}/plan", "{app}/settings"]
+    "path",
+    [
+        "/dashboard",
+        "/dashboard/apps/new",
+        "/account",
+        "{app}",
+        "{app}/plan",
+        "{app}/plan/studies",
+        "{app}/settings",
+    ],
 )
 def test_the_rooms(app: SendingApp, path: str, theme: Theme) -> None:
     app.publish(SHEET)

@@ -25,6 +25,7 @@ PAGES = (
     "{app}/violations",
     "{app}/history?q=e&path=price",
     "{app}/plan",
+    "{app}/plan/studies",
     "{app}/settings",
 )
 

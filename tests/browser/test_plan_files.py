@@ -4,6 +4,7 @@ from playwright.sync_api import FilePayload, expect
 
 from tests.browser.conftest import Console, SendingApp
 from tests.browser.test_live import SHEET
+from tests.conftest import eventually
 
 READ_MS = 60_000
 SCHEMAS = '{"buy": {"oneOf": [{"required": ["a"]}, {"required": ["b"]}]}}'
@@ -78,3 +79,23 @@ def test_a_plan_is_downloaded_and_what_the_format_lacks_is_said_before(app: Send
     expect(page.locator("#plan-loss")).to_contain_text("`buy` is left out")
     page.locator("#export-format").select_option("json-schema")
     expect(page.get_by_text("The file holds the whole plan.")).to_be_visible()
+
+
+def test_an_unplanned_event_is_one_click_from_the_draft_which_is_then_judged_back(app: SendingApp) -> None:
+    app.publish(SHEET)
+    app.send(*({"eventName": "joined", "payload": {"age": n}} for n in range(40)))
+    page = app.page
+    add = page.get_by_role("button", name="Add to the draft: joined")
+
+    def is_listed() -> bool:
+        page.goto(f"{app.path}/events")
+        return add.is_visible()
+
+    eventually(is_listed)
+    add.click()
+    expect(page.get_by_text("1 event is in the draft now.")).to_be_visible()
+    expect(page.get_by_text("in 40 of 40; from 0 to 39")).to_be_visible()
+    page.get_by_role("link", name="look at the draft").click()
+    page.get_by_role("button", name="Judge the newest 10,000").click()
+    expect(page.get_by_text("Of the newest 40 events")).to_be_visible(timeout=READ_MS)
+    expect(page.get_by_role("heading", name="Newly passing 40 events")).to_be_visible()
