@@ -166,3 +166,19 @@ def test_hits_and_misses_are_counted_by_kind(archive: Archive) -> None:
         memory.recall(key)
     counts = {outcome: metrics.CACHE.labels("counted", outcome)._value.get() for outcome in ("hit", "miss")}
     assert counts == {"hit": 2, "miss": 2}
+
+
+def test_nobody_waits_for_a_new_answer_while_the_old_one_will_do(archive: Archive) -> None:
+    """One asks; the others go on with what was known a moment ago, and are no older than twice the freshness."""
+    memory: Memory[str, str] = Memory("tests", archive.ask, fresh_seconds=2, stale_seconds=60)
+    memory.recall("k")
+    memory._remembered["k"].fresh_until = 0.0
+    archive.gate.clear()
+    leader = threading.Thread(target=memory.recall, args=("k",))
+    leader.start()
+    eventually(lambda: archive.asked == 2)
+    began = time.monotonic()
+    assert memory.recall("k") == "first"
+    assert time.monotonic() - began < 1
+    archive.gate.set()
+    leader.join(10)
