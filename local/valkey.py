@@ -68,11 +68,14 @@ class Valkey:
             return False
 
     def _write_accounts(self) -> Path:
-        """`default` is off, so that a password is needed even by those who can reach the socket."""
+        """`default` is off, so that a password is needed even by those who can reach the socket.
+
+        It keeps all rights: in its name the log is read at start, and without them every transaction in it is dropped.
+        """
         target = self.places.run / f"{self.name}.acl"
         target.touch(mode=0o600)
         target.write_text(
-            "user default off\n"
+            "user default off ~* &* +@all\n"
             f"user {USER} on #{self._digest(USER)} {RIGHTS}\n"
             f"user {OPERATOR} on #{self._digest(OPERATOR)} ~* &* +@all\n"
         )

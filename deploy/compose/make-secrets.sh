@@ -25,8 +25,9 @@ keep encryption_keys "$(password)"
 for server in redis redis-cache; do
 	word=$(password)
 	keep "${server}_url" "redis://live_validation:$word@$server:6379/0"
-	# The account's rights are those of `make run`: everything but what can harm a server.
-	keep "${server}.acl" "user default off
+	# The account's rights are those of `make run`: everything but what can harm a server. Nobody can be `default`; its
+	# rights are for reading the log at start.
+	keep "${server}.acl" "user default off ~* &* +@all
 user live_validation on >$word ~* &* +@all -@dangerous -@admin +info"
 done
 echo "Secrets are in $folder. mail_url is yours to write there: smtps://user:password@mail.example.com:465"
