@@ -24,6 +24,8 @@ QUIET_ENDPOINTS = frozenset({"health.alive", "health.ready", "health.show_metric
 
 
 STDOUT = 1
+# As nginx makes them, and as a person who asks a Gunicorn itself may.
+REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 # Of this process, as structlog's configuration is.
 _writers: list[LogWriter] = []
 # Queries may carry what is nobody's business; a library that names an address in its words does not know that.
@@ -90,7 +92,8 @@ def _dumps(event: EventDict, **_: Any) -> str:
 def begin_request() -> None:
     """Take nginx's request id (or none) and start the clock."""
     g.began = time.perf_counter()
-    g.request_id = request.environ.get("HTTP_X_REQUEST_ID", "")[:64]
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    g.request_id = given if REQUEST_ID.fullmatch(given) else ""
     structlog.contextvars.clear_contextvars()  # a kept-alive connection's greenlet serves many requests
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
@@ -108,6 +111,8 @@ def end_request(response: Response) -> Response:
     method = request.method if request.method in METHODS else "other"
     metrics.child(metrics.REQUESTS, route, method, str(response.status_code)).inc()
     metrics.child(metrics.REQUEST_SECONDS, route).observe(seconds)
+    if g.get("request_id"):
+        response.headers["X-Request-Id"] = g.request_id  # by which its lines are found
     if request.endpoint not in QUIET_ENDPOINTS:
         log.info(
             "request_answered",
