@@ -62,6 +62,7 @@ from app.dashboard import (
     version_api,
 )
 from app.dashboard.openapi import views as openapi
+from app.dashboard.reports import digest, digest_pages, writing
 from app.dashboard.reports import views as reports
 from app.ingest import batches, refused, slices, upkeep, used_up
 from app.ingest import routes as ingest_routes
@@ -109,6 +110,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     deletions.init_app(flask_app)
     plan_reader.init_app(flask_app)
     studying.init_app(flask_app)
+    writing.init_app(flask_app)
+    digest.init_app(flask_app)
     cli.init_app(flask_app)
     preparing.init_app(flask_app)
     doctor.init_app(flask_app)
@@ -152,4 +155,5 @@ def create_app(settings: Settings | None = None) -> Flask:
     flask_app.register_blueprint(refused_pages.blueprint)
     flask_app.register_blueprint(reports.blueprint)
     flask_app.register_blueprint(usage_pages.blueprint)
+    flask_app.register_blueprint(digest_pages.blueprint)
     return flask_app

@@ -30,6 +30,7 @@ OPEN_DOORS = {
     "app.auth.quota",
     "app.auth.closing",
     "app.auth.keys",
+    "app.auth.mail",
     "app.auth.devices",
     "app.auth.forms",
     "app.auth.members",

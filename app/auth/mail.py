@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import formatdate
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from flask import Flask, render_template
@@ -72,7 +73,7 @@ def init_app(flask_app: Flask) -> None:
     registry.declare(flask_app, MAIL_CODE, PRUNE)
 
 
-def send(claim: Claim, to: str, subject: str, template: str, **facts: str) -> None:
+def send(claim: Claim, to: str, subject: str, template: str, **facts: Any) -> None:
     chosen = settings()
     message = EmailMessage()
     message["From"] = chosen.mail_from

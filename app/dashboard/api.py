@@ -18,7 +18,7 @@ from app.errors import Refusal
 from app.extensions import db
 from app.live import stream
 from app.plans.explained import explained
-from app.store import apps, audit, deleting, events, summary
+from app.store import apps, audit, deleting, events, summary, written
 from app.store.apps import AppRef
 from app.store.audit import Action
 from app.store.filters import Filters, Origin
@@ -147,6 +147,7 @@ def remove_event(app: AppRef, event_id: str) -> None:
     name = deleting.delete(app.organisation_id, app.id, event_id) if known else None
     if name is None:
         raise unknown_event()
+    written.forget_of_app(app.organisation_id, app.id)
     audit.record(Action.DELETED, "event", event_id, app=app.slug, name=name)
     db.session.commit()
 

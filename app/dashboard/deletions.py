@@ -15,7 +15,7 @@ from app.extensions import db
 from app.jobs import outbox, registry
 from app.jobs.queues import Queue
 from app.jobs.registry import Job, JobUnfinished
-from app.store import audit, deletions
+from app.store import audit, deletions, written
 from app.store.apps import AppRef
 from app.store.audit import Action
 from app.store.filters import Filters, veiled
@@ -36,6 +36,7 @@ def delete_events(claim: Claim) -> None:
     while step := deletions.step(claim.organisation_id, claim.arguments["deletion_id"]):
         g.app_id = step.deletion.app_id
         if step.is_over:
+            written.forget_of_app(step.deletion.organisation_id, step.deletion.app_id)
             _write_down(Action.DELETED, step.deletion, deleted=step.deletion.deleted)
             step.deletion.filters = veiled(step.deletion.filters)  # what was erased is named nowhere any more
         db.session.commit()

@@ -58,8 +58,12 @@ class Found:
     looked_to: Place | None
 
 
-def page(app_id: int, filters: Filters, limit: int, before: Place | None = None) -> Found:
+def page(
+    app_id: int, filters: Filters, limit: int, before: Place | None = None, snapshot: str | None = None
+) -> Found:
     """At most `limit` events that pass the filters, older than the place `before`.
+
+    snapshot: PostgreSQL's, of an earlier moment; what was committed since is not there.
 
     There is no index for what a filter asks, so a page looks at the newest events, slice by slice, until it is full,
     nothing is left, or BUDGET_SECONDS are over. So it costs what was asked for, however much history there is.
@@ -67,6 +71,9 @@ def page(app_id: int, filters: Filters, limit: int, before: Place | None = None)
     Road not taken: windows of time. A day may hold ten events or ten million; a slice of rows costs what it costs.
     """
     conditions, values = filters.as_sql()
+    if snapshot is not None:
+        conditions += " AND pg_visible_in_snapshot(e.xid, CAST(:snapshot AS pg_snapshot))"
+        values["snapshot"] = snapshot
     is_plain = filters == Filters(received_from=filters.received_from, received_to=filters.received_to)
     ends_at = time.monotonic() + BUDGET_SECONDS
     rows = FIRST_SLICE

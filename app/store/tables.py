@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     LargeBinary,
@@ -852,4 +853,67 @@ class Study(Base):
         Index(
             "ix_studies_app_id_kind_created_at", "app_id", "kind", "created_at"
         ),  # "the newest of this kind"
+    )
+
+
+class Report(Base):
+    """Events as a file that a job writes: what was asked for, of which moment, and how far it is."""
+
+    __tablename__ = "reports"
+    id: Mapped[uuid.UUID] = mapped_column(UUID(as_uuid=True), primary_key=True)
+    organisation_id: Mapped[int] = belongs_to("organisations.id", index=True)  # "how many are being written?"
+    app_id: Mapped[int] = belongs_to("apps.id")
+    format: Mapped[str] = mapped_column(Text)
+    filters: Mapped[dict[str, str]] = mapped_column(JSONB)
+    snapshot: Mapped[str] = mapped_column(Text)  # PostgreSQL's, of the moment when it was asked for
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id", ondelete="SET NULL"))
+    key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id", ondelete="SET NULL"))
+    outbox_id: Mapped[int | None] = mapped_column(BigInteger)
+    reached_at: Mapped[datetime | None] = moment(null=True)  # the place of the last event looked at
+    reached_id: Mapped[uuid.UUID | None] = mapped_column(UUID(as_uuid=True))
+    chunks: Mapped[int] = mapped_column(server_default="0")
+    bytes_total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    written: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    done: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    total: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    created_at: Mapped[datetime] = moment(default=True)
+    finished_at: Mapped[datetime | None] = moment(null=True)
+    # "our reports, newest first"
+    __table_args__ = (Index("ix_reports_app_id_created_at", "app_id", "created_at"),)
+
+
+class ReportChunk(Base):
+    """A piece of a report's bytes."""
+
+    __tablename__ = "report_chunks"
+    report_id: Mapped[uuid.UUID] = mapped_column(
+        UUID(as_uuid=True), ForeignKey("reports.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Digest(Base):
+    """A member who wants a mail each day or week of what is new or regressed in an app."""
+
+    __tablename__ = "digests"
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    app_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("apps.id", ondelete="CASCADE"), primary_key=True, index=True
+    )  # indexed: an app that goes takes them along
+    organisation_id: Mapped[int] = mapped_column(BigInteger)
+    every: Mapped[str] = mapped_column(Text)
+    sent_to: Mapped[datetime] = moment(default=True)  # everything up to then is told
+    told: Mapped[dict[str, str]] = mapped_column(
+        JSONB, server_default="{}"
+    )  # regressed group → resolved when
+    __table_args__ = (
+        CheckConstraint("every IN ('day','week')", name="every"),
+        # Whoever leaves the organisation gets no mail of it.
+        ForeignKeyConstraint(
+            ["organisation_id", "user_id"],
+            ["memberships.organisation_id", "memberships.user_id"],
+            ondelete="CASCADE",
+        ),
     )

@@ -48,6 +48,7 @@ FURTHER = {
     "usage_days": ("day", "'1999-01-01'"),
     "triage": ("fingerprint", "gen_random_uuid()"),
     "coverage_exclusions": ("event_name, reason", "'e', 'why'"),
+    "reports": ("id, format, filters, snapshot", "gen_random_uuid(), 'csv', '{}', '1:1:'"),
 }
 SHEET = b"eventName,eventPayload,dataType,required\nview,sku,text,true\n"
 
@@ -128,6 +129,10 @@ def live(flask_app: Flask, owner: Any, tenant: Tenant) -> None:
             )
         cursor.execute(
             "INSERT INTO plan_enforcements SELECT plan_id, 1, 'a process', organisation_id, 7 FROM apps WHERE id = %s",
+            (app_id,),
+        )
+        cursor.execute(
+            "INSERT INTO report_chunks SELECT id, 0, organisation_id, 'x' FROM reports WHERE app_id = %s",
             (app_id,),
         )
         cursor.execute(
@@ -247,7 +252,14 @@ def test_all_of_it_is_erased_in_slices_and_nothing_of_another(
         live(flask_app, owner, tenant)
     before = rows_of(owner, charlie.organisation_id)
     empty = {table for table, rows in rows_of(owner, alice.organisation_id).items() if not rows}
-    assert empty <= {"memberships", "auth_sessions", "invitations", "tally_deltas", "violation_deltas"}
+    assert empty <= {
+        "memberships",
+        "digests",
+        "auth_sessions",
+        "invitations",
+        "tally_deltas",
+        "violation_deltas",
+    }
     make_due(owner, alice.organisation_id)
     commits = count_commits(owner)
     erase(flask_app, owner)

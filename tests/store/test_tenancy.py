@@ -28,6 +28,8 @@ ACROSS = {
     "app/store/enforcement.py:used_lately": "a process that starts loads the plans that senders will ask for first",
     "app/store/enforcement.py:note": "the same process writes down since when it judges by them",
     "app/store/plan_imports.py:forget_old": "upkeep",
+    "app/store/written.py:forget_old": "upkeep",
+    "app/store/digests.py:due": "a job by the clock looks whose time has come",
     "app/store/window.py:forget": "upkeep forgets old message ids of all organisations",
     "app/store/closing.py:due": "upkeep looks for an organisation whose time has come",
     "app/store/keys.py:by_api_key_hash": "a key is looked up by its secret, and says which organisation is meant",
