@@ -27,6 +27,7 @@ log = structlog.get_logger()
 GLANCE_SECONDS: Final = 2.0
 MOST_WARMED: Final = current.MOST_PLANS // 2
 HOST: Final = socket.gethostname()
+BORN: Final = time.monotonic()  # workers import this each for itself
 
 
 class Watcher:
@@ -87,8 +88,9 @@ def _take(published: Published) -> None:
 def report(switches: Iterable[Switch]) -> None:
     """Write down, and measure, how long after its publication each of these versions came into force here."""
     for switch in switches:
-        ago = (time.monotonic() - switch.at) * 1000
-        waited = enforcement.note(switch.plan_id, switch.version, f"{HOST}:{os.getpid()}", ago)
+        now = time.monotonic()
+        process, ago = f"{HOST}:{os.getpid()}", (now - switch.at) * 1000
+        waited = enforcement.note(switch.plan_id, switch.version, process, ago, now - BORN)
         if waited is not None:
             metrics.PLAN_ENFORCED_SECONDS.observe(waited / 1000)
             log.info("plan_enforced", plan_id=switch.plan_id, version=switch.version, milliseconds=waited)

@@ -36,7 +36,8 @@ NOTE = text(
     INSERT INTO plan_enforcements (organisation_id, plan_id, version, process, milliseconds)
     SELECT organisation_id, plan_id, version, :process,
         least(greatest(0, extract(epoch FROM clock_timestamp() - published_at) * 1000 - :ago), 2147483647)::int
-    FROM plan_versions WHERE plan_id = :plan_id AND version = :version AND published_at IS NOT NULL
+    FROM plan_versions WHERE plan_id = :plan_id AND version = :version
+        AND published_at > clock_timestamp() - make_interval(secs => :alive)
     ON CONFLICT DO NOTHING RETURNING milliseconds
     """
 )
@@ -54,10 +55,14 @@ def used_lately(most: int) -> list[Published]:
         return [Published(*row) for row in connection.execute(USED_LATELY, {"most": most})]
 
 
-def note(plan_id: int, version: int, process: str, ago_milliseconds: float) -> int | None:
-    """Keep that a process took a version into use so long ago. How long after its publication that was, in
-    milliseconds, by the database's clock alone; None where it was known already.
+def note(
+    plan_id: int, version: int, process: str, ago_milliseconds: float, alive_seconds: float
+) -> int | None:
+    """Keep that a process, alive for so long, took a version into use so long ago. How long after its publication that
+    was, in milliseconds, by the database's clock alone; None where it was known already, or published before the
+    process began: that one never judged by an older version.
     """
     noted = {"plan_id": plan_id, "version": version, "process": process, "ago": ago_milliseconds}
+    noted["alive"] = alive_seconds
     with tenancy.across_organisations(), db.engine.begin() as connection:
         return connection.execute(NOTE, noted).scalar_one_or_none()

@@ -167,6 +167,18 @@ def test_the_time_is_that_of_the_switch_not_of_the_report(world: World, compiled
     assert db.session.execute(select(PlanEnforcement.milliseconds)).scalar_one() == 0
 
 
+def test_a_process_that_began_after_the_publication_tells_no_time(
+    world: World, compiled: CompiledPlans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_id = publish(world.alice.app, buy="number")
+    with monkeypatch.context() as restarted:
+        restarted.setattr(enforcing, "BORN", time.monotonic())
+        enforcing.report([Switch(plan_id, 1, time.monotonic())])
+    assert db.session.execute(select(PlanEnforcement)).all() == []
+    enforcing.report([Switch(plan_id, 1, time.monotonic())])
+    assert len(db.session.execute(select(PlanEnforcement)).all()) == 1
+
+
 def test_looking_at_an_old_version_is_no_switch(world: World, compiled: CompiledPlans) -> None:
     plan_id = publish(world.alice.app, buy="number")
     publish(world.alice.app, buy="text")
