@@ -49,6 +49,8 @@ def test_the_door(stranger: Page, path: str, theme: Theme) -> None:
         "{app}/plan",
         "{app}/plan/studies",
         "{app}/settings",
+        "{app}/reports",
+        "/digests",
     ],
 )
 def test_the_rooms(app: SendingApp, path: str, theme: Theme) -> None:

@@ -169,8 +169,9 @@ def test_two_workers_that_do_the_same_report_write_each_piece_once(
     work(flask_app)
     assert others == [True]
     monkeypatch.undo()
-    report = world.alice.get(client, status).get_json()
-    assert report["written"] <= len(EVENTS)
+    assert world.alice.get(client, status).get_json()["written"] == len(EVENTS)
+    events = of_lines(file_of(client, world.alice, f"{status}/file").data)
+    assert len({event["event_id"] for event in events}) == len(events) == len(EVENTS)
 
 
 def test_whoever_asked_is_mailed_a_link_that_only_members_can_open(

@@ -66,8 +66,8 @@ def write(claim: Claim) -> None:
         reached = found.looked_to
         done = report.total - _counted(app, filters, reached[0]) if reached else report.total
         if not written.add_piece(report, content, len(found.events), done, reached):
-            db.session.rollback()  # another worker did this piece
-            return
+            db.session.rollback()  # another worker did this piece, or it is forgotten: the next turn will see
+            raise JobUnfinished
         if reached is None:
             if report.user_id:
                 whom = {"report_id": str(report.id), "user": report.user_id}
