@@ -48,6 +48,9 @@ FURTHER = {
     "usage_days": ("day", "'1999-01-01'"),
     "triage": ("fingerprint", "gen_random_uuid()"),
     "coverage_exclusions": ("event_name, reason", "'e', 'why'"),
+    "studies": ("id, kind, asked", "gen_random_uuid(), 'backtest', '{}'"),
+    "deletions": ("filters, starts_at", "'{}', now() + interval '1 day'"),
+    "plan_imports": ("id, format, asked", "gen_random_uuid(), 'csv', '{}'"),
     "reports": ("id, format, filters, snapshot", "gen_random_uuid(), 'csv', '{}', '1:1:'"),
 }
 SHEET = b"eventName,eventPayload,dataType,required\nview,sku,text,true\n"
@@ -133,6 +136,10 @@ def live(flask_app: Flask, owner: Any, tenant: Tenant) -> None:
         )
         cursor.execute(
             "INSERT INTO report_chunks SELECT id, 0, organisation_id, 'x' FROM reports WHERE app_id = %s",
+            (app_id,),
+        )
+        cursor.execute(
+            "INSERT INTO plan_import_chunks SELECT id, 0, organisation_id, 'x' FROM plan_imports WHERE app_id = %s",
             (app_id,),
         )
         cursor.execute(

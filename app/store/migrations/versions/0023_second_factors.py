@@ -6,6 +6,8 @@ revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None
+# The new column has a default, so rows that the release before adds have a value, and none is taken away.
+contract = "auth_sessions"
 
 UP = """
 ALTER TABLE challenges DROP CONSTRAINT ck_challenges_purpose;
