@@ -41,7 +41,7 @@ def owner(open_context: Callable[..., BrowserContext], stack: Stack, demo: dict[
     page.get_by_label("Email").fill(demo["email"])
     page.get_by_label("Password", exact=True).fill(demo["password"])
     before = mailed_code(stack, demo["email"])
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/auth/verify")
     page.get_by_label("Code").fill(newer_code(stack, demo["email"], before))
     page.get_by_role("button", name="Continue").click()

@@ -22,7 +22,7 @@ def test_signing_in_again_asks_for_a_new_code(stranger: Page, stack: Stack) -> N
     stranger.get_by_role("button", name="Sign out").click()
     stranger.get_by_label("Email").fill(email)
     stranger.get_by_label("Password", exact=True).fill(PASSWORD)
-    stranger.get_by_role("button", name="Sign in").click()
+    stranger.get_by_role("button", name="Sign in", exact=True).click()
     expect(stranger.get_by_role("heading", name="Enter your code")).to_be_visible()
     while (code := mailed_code(stack, email)) == first:
         stranger.wait_for_timeout(50)
@@ -36,7 +36,7 @@ def test_a_wrong_password_keeps_the_address_and_says_so(stranger: Page, console:
     stranger.goto("/auth/login")
     stranger.get_by_label("Email").fill("nobody@example.com")
     stranger.get_by_label("Password", exact=True).fill("wrong wrong wrong")
-    stranger.get_by_role("button", name="Sign in").click()
+    stranger.get_by_role("button", name="Sign in", exact=True).click()
     expect(stranger.get_by_role("alert")).to_be_visible()
     expect(stranger.get_by_label("Email")).to_have_value("nobody@example.com")
 
