@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import psycopg2
 import psycopg2.extensions
 
@@ -97,12 +98,11 @@ class Cluster:
 
     @property
     def is_running(self) -> bool:
-        """A server that was killed leaves its pid behind."""
+        """Is its postmaster alive? One that was killed and not yet reaped is not."""
         try:
-            os.kill(self.pid, 0)
-        except (FileNotFoundError, ProcessLookupError):
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except (FileNotFoundError, psutil.NoSuchProcess):
             return False
-        return True
 
     def stop(self, mode: str = "immediate") -> None:
         if self.is_running:
