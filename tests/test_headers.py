@@ -30,21 +30,23 @@ def test_every_answer_is_dressed(client: FlaskClient, path: str) -> None:
 
 
 def test_behind_tls_browsers_are_told_to_stay_there(settings: Settings) -> None:
-    secure = create_app(replace(settings, public_url="https://events.example.com"))
+    secure = create_app(
+        replace(settings, public_url="https://events.example.com", encryption_keys=("k" * 32,))
+    )
     answer = secure.test_client().get("/health", base_url="https://events.example.com")
     assert "max-age=31536000" in answer.headers["Strict-Transport-Security"]
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1:8080", "[::1]", "[::1]:8080"])
 def test_this_machines_own_names_are_trusted(client: FlaskClient, host: str) -> None:
-    assert client.get("/health", headers={"Host": host}).status_code == 200
+    assert client.get("/auth/login", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example", "localhost.evil.example", "127.0.0.2", "[::2]", "[", "a b", "::1"]
 )
 def test_a_foreign_host_is_refused(client: FlaskClient, host: str) -> None:
-    assert client.get("/health", headers={"Host": host}).status_code == 400
+    assert client.get("/auth/login", headers={"Host": host}).status_code == 400
 
 
 def test_the_proxys_last_word_counts_and_no_other(flask_app: Flask, world: World) -> None:
@@ -64,3 +66,8 @@ def test_the_proxys_last_word_counts_and_no_other(flask_app: Flask, world: World
     finally:
         flask_app.before_request_funcs[None].pop()
     assert seen == [("10.0.0.7", "localhost")]
+
+
+def test_probes_ask_by_address(client: FlaskClient) -> None:
+    for path in ("/health", "/ready", "/metrics"):
+        assert client.get(path, headers={"Host": "10.0.0.7:8000"}).status_code == 200

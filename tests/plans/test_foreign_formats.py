@@ -129,5 +129,5 @@ def test_a_schema_that_does_not_describe_itself_is_refused(plan: Any) -> None:
 @given(st.text(alphabet="'=+-@a1 ＝"))
 def test_a_guarded_cell_is_no_formula_and_comes_back_as_it_was(cell: str) -> None:
     guarded = cells.guarded(cell)
-    assert not guarded.startswith(cells.FORMULA)
+    assert guarded.startswith("'") or not cells.FORMULA.match(guarded)
     assert cells.unguarded(guarded) == cell
