@@ -7,6 +7,7 @@ for each kind of them (a pipe of another user, a file on a disk that hangs).
 
 import os
 import select
+import signal
 import time
 from collections import deque
 
@@ -74,6 +75,8 @@ class LogWriter:
             sleep(0.002)
 
     def _write_for_ever(self) -> None:
+        # Signals are the process's: one that this thread took would end it before its work is in order.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             self._wake.acquire()
             self._is_writing = True

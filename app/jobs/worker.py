@@ -5,12 +5,13 @@ Road not taken: RQ's own worker pool, whose children each import the product ane
 """
 
 import gc
+import signal
 from functools import partial
 
 import structlog
 
 from app import create_app, doctor, metrics
-from app.jobs.crew import Crew, Post
+from app.jobs.crew import WATCHED, Crew, Post
 from app.jobs.listener import listen
 from app.jobs.queues import Queue
 from app.jobs.sweeper import sweep_for_ever
@@ -28,6 +29,7 @@ def main() -> None:
     posts.append(Post("sweeper", partial(sweep_for_ever, flask_app)))
     gc.collect()
     gc.freeze()  # or the collector would touch, and thereby copy, every shared page
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)  # from here on the crew ends in order
     log.info("worker_started", posts=[post.name for post in posts])
     Crew(posts, partial(metrics.ended, directory=folder)).run()
 

@@ -63,8 +63,8 @@ def secrets(made: Path, operator: Mapping[str, Any], tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def prepared(secrets: Path, operator: Mapping[str, Any]) -> Iterator[Path]:
-    """`prepare` has run, twice: it may be repeated."""
+def prepared(secrets: Path) -> Path:
+    """`prepare` has run, twice: it may be repeated. The database goes with the tests' server."""
     for _ in range(2):
         done = subprocess.run(
             SERVICES["prepare"]["command"],
@@ -76,12 +76,7 @@ def prepared(secrets: Path, operator: Mapping[str, Any]) -> Iterator[Path]:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"The database {DATABASE} and its roles are ready." in done.stdout
-    yield secrets
-    admin = psycopg2.connect(operator["admin_dsn"])
-    admin.autocommit = True
-    with admin.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-    admin.close()
+    return secrets
 
 
 def environment(service: str, secrets: Path) -> dict[str, str]:

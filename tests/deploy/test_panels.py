@@ -28,7 +28,7 @@ SCRAPE = "1s"
 def targets(stack: Stack) -> list[str]:
     """Where each process group of the stack tells its metrics."""
     running = stacks.Stack(Path(stack.var))
-    (worker,) = running.pids("worker")
+    worker = running.pids("worker")[-1]  # one that is being replaced stands before its successor
     gunicorns = [url.partition("//")[2] for url in running.gunicorn_urls()]
     return [*gunicorns, psutil.Process(worker).environ()["WORKER_METRICS"]]
 
